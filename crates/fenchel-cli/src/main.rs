@@ -1,0 +1,2 @@
+//! The command `fenchel`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The smooth maximum: value, weights and threshold together.
