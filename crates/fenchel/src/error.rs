@@ -97,7 +97,11 @@ impl Error {
     }
 
     /// An [`Error::UnknownName`] that suggests the nearest of the `known` names.
-    pub fn unknown<S: AsRef<str>>(kind: &'static str, name: &str, known: impl IntoIterator<Item = S>) -> Self {
+    pub fn unknown<S: AsRef<str>>(
+        kind: &'static str,
+        name: &str,
+        known: impl IntoIterator<Item = S>,
+    ) -> Self {
         let known: Vec<String> = known.into_iter().map(|s| s.as_ref().to_owned()).collect();
         let suggestion = known
             .iter()

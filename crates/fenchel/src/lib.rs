@@ -4,6 +4,7 @@ pub mod divergence;
 pub mod error;
 pub mod logspace;
 pub mod measure;
+pub mod optim;
 pub mod simd;
 pub mod smoothmax;
 pub mod transport;

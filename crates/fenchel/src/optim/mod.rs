@@ -1,0 +1,137 @@
+//! What every iterative method of this crate shares: how it ended, how it reports, how it is stopped.
+//!
+//! A method owns its iteration; it asks a [`Loop`] after every step whether to go on. The status of a
+//! result is decided there and nowhere else, from the test that ended the run.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// How a run ended. Only [`Status::Converged`] means that the tolerance was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The stopping test held on samples the solver had not seen.
+    Converged,
+    /// The sample or iteration budget ran out first.
+    MaxIterations,
+    /// The time budget ran out first.
+    MaxTime,
+    /// More work no longer improved the answer.
+    Stalled,
+    /// The observer asked to stop.
+    Interrupted,
+    /// The iterates left the range of finite numbers.
+    Diverged,
+}
+
+impl Status {
+    /// Whether the tolerance was reached and verified.
+    pub fn is_converged(self) -> bool {
+        self == Status::Converged
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Status::Converged => "converged",
+            Status::MaxIterations => "max_iterations",
+            Status::MaxTime => "max_time",
+            Status::Stalled => "stalled",
+            Status::Interrupted => "interrupted",
+            Status::Diverged => "diverged",
+        })
+    }
+}
+
+/// What a running method tells its observer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress<'a> {
+    /// What the method is doing, in two or three words: `solving`, `certifying`.
+    pub phase: &'a str,
+    /// Share of the work done, from 0 to 1, as far as the method can tell.
+    pub fraction: f64,
+    /// Samples drawn so far.
+    pub samples: u64,
+    /// Current error, in the unit of the stopping test (marginal error in the 1-norm for transport).
+    pub error: f64,
+    /// The error at which the method stops.
+    pub target: f64,
+}
+
+/// Whether a run may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop at the next opportunity and return what there is.
+    Stop,
+}
+
+/// Receives progress; may stop the run. A closure `FnMut(&Progress) -> Flow` is an observer.
+pub trait Observer {
+    /// Called between steps, from the calling thread, a few times a second at least.
+    fn progress(&mut self, progress: &Progress<'_>) -> Flow;
+}
+
+impl<F: FnMut(&Progress<'_>) -> Flow> Observer for F {
+    fn progress(&mut self, progress: &Progress<'_>) -> Flow {
+        self(progress)
+    }
+}
+
+/// The observer that ignores everything.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn progress(&mut self, _: &Progress<'_>) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// Clock, budget and observer of one run.
+pub struct Loop<'a> {
+    start: Instant,
+    limit: Option<Duration>,
+    observer: &'a mut dyn Observer,
+}
+
+impl fmt::Debug for Loop<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Loop")
+            .field("start", &self.start)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Loop<'a> {
+    /// Starts the clock. `limit` is the time budget in seconds; none is unlimited.
+    pub fn new(limit: Option<f64>, observer: &'a mut dyn Observer) -> Self {
+        let limit = limit.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        Loop { start: Instant::now(), limit, observer }
+    }
+
+    /// Seconds since the start.
+    pub fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// Share of the time budget that is spent, 0 without a budget.
+    pub fn spent(&self) -> f64 {
+        self.limit.map_or(0.0, |l| self.seconds() / l.as_secs_f64().max(1e-9))
+    }
+
+    /// Reports progress; the status if the run has to end here, none if it may go on.
+    pub fn check(&mut self, progress: &Progress<'_>) -> Option<Status> {
+        if self.observer.progress(progress) == Flow::Stop {
+            return Some(Status::Interrupted);
+        }
+        match self.limit {
+            Some(limit) if self.start.elapsed() >= limit => Some(Status::MaxTime),
+            _ => None,
+        }
+    }
+}
