@@ -1,0 +1,92 @@
+//! Kullback–Leibler divergence: the smooth maximum is log-sum-exp.
+
+use std::sync::Arc;
+
+use super::registry::{Entry, Parameter};
+use super::solve::{fill_scores, top};
+use super::{Divergence, Mass, Row, Scratch, Smoothed, sweep};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "kl",
+    parameter: Parameter::None,
+    summary: "Kullback-Leibler: weights are a softmax, the value is log-sum-exp",
+    examples: &["kl"],
+    build: |_| Ok(Arc::new(Kl)),
+};
+
+/// f(t) = t log t − t + 1, (f*)'(s) = eˢ.
+///
+/// smoothmax(u) = λ log Σ η_i e^{u_i/λ}, the threshold equals the value and the weights are a softmax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kl;
+
+/// t log t − t + 1 without cancellation in the logarithm near t = 1.
+pub(super) fn kl_generator(t: f64) -> f64 {
+    if t < 0.0 {
+        f64::INFINITY
+    } else if t == 0.0 {
+        1.0
+    } else if (t - 1.0).abs() < 0.5 {
+        let d = t - 1.0;
+        t * d.ln_1p() - d
+    } else {
+        t * t.ln() - t + 1.0
+    }
+}
+
+impl Divergence for Kl {
+    fn name(&self) -> String {
+        ENTRY.name.into()
+    }
+    fn f(&self, t: f64) -> f64 {
+        kl_generator(t)
+    }
+    fn f_prime(&self, t: f64) -> f64 {
+        if t < 0.0 { f64::NEG_INFINITY } else { t.ln() }
+    }
+    fn conj(&self, s: f64) -> f64 {
+        s.exp_m1()
+    }
+    fn conj_prime(&self, s: f64) -> f64 {
+        s.exp()
+    }
+    fn conj_second(&self, s: f64) -> f64 {
+        s.exp()
+    }
+    fn negligible_below(&self) -> f64 {
+        -60.0 * std::f64::consts::LN_2
+    }
+    fn curvature(&self, t: f64) -> f64 {
+        t
+    }
+    fn clipped_lipschitz(&self, _eta: f64) -> f64 {
+        1.0
+    }
+    fn self_concordance(&self) -> f64 {
+        1.0
+    }
+    fn weigh(&self, x: &[f64], eta: &[f64], theta: f64, p: &mut [f64]) -> Mass {
+        let mass = sweep(x, eta, p, |_, x| ((x - theta).exp(), 0.0));
+        Mass { sum: mass.sum, slope: mass.sum }
+    }
+    fn solve(&self, row: &Row<'_>, _start: Option<f64>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {
+        let n = row.u.len();
+        scratch.reserve(n);
+        let (max, at) = top(row.u, row.eta);
+        let x = &mut scratch.x[..n];
+        fill_scores(row, max, x);
+        // The largest term aside, so that log1p sees what the others add to it.
+        let others = sweep(x, row.eta, p, |i, x| (if i == at { 0.0 } else { x.exp() }, 0.0)).sum;
+        let largest = if at < n { row.eta[at] } else { 0.0 };
+        if at < n {
+            p[at] = largest;
+        }
+        let scale = 1.0 / (others + largest);
+        p.iter_mut().for_each(|p| *p *= scale);
+        let offset = largest.ln() + (others / largest).ln_1p();
+        let threshold = max + row.lambda * offset;
+        // Atoms left out add −λ·eta_rest, atoms here −λ Ση_i, the leading τ + λ the rest: nothing remains.
+        let value = threshold;
+        Smoothed { value, threshold, passes: 1, anchor: max, offset }
+    }
+}
