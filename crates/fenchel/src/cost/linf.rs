@@ -1,0 +1,45 @@
+//! The ∞-norm.
+
+use super::Cost;
+use super::kernel::{self, Metric};
+use super::real::Real;
+use crate::measure::Soa;
+
+/// max |x_k − y_k|.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linf;
+
+impl Metric for Linf {
+    const SCALED: bool = false;
+
+    #[inline(always)]
+    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
+        sum.larger(difference.abs())
+    }
+}
+
+impl Cost for Linf {
+    fn name(&self) -> String {
+        "linf".into()
+    }
+
+    fn eval(&self, x: &[f64], y: &[f64]) -> f64 {
+        x.iter().zip(y).fold(0.0, |most, (x, y)| most.larger((x - y).abs()))
+    }
+
+    fn rows(&self, xs: &[f64], atoms: &Soa<f64>, out: &mut [f64]) {
+        kernel::rows::<f64, Self>(xs, atoms, out, |x, y| self.eval(x, y));
+    }
+
+    fn rows_f32(&self, xs: &[f32], atoms: &Soa<f32>, out: &mut [f32]) {
+        kernel::rows::<f32, Self>(xs, atoms, out, |x, y| self.eval(x, y));
+    }
+
+    fn degree(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
+    fn translation_invariant(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,151 @@
+//! The p-norms and their powers.
+
+use super::Cost;
+use super::kernel::{self, Metric};
+use super::real::Real;
+use crate::measure::Soa;
+use crate::{Error, Result};
+
+/// (Σ |x_k − y_k|^p)^(r/p): the p-norm of the difference to the power r.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lp {
+    p: f64,
+    r: f64,
+}
+
+impl Lp {
+    /// The p-norm.
+    ///
+    /// # Errors
+    /// p below 1 or not finite (the ∞-norm is [`Linf`](super::Linf)).
+    pub fn new(p: f64) -> Result<Self> {
+        Self::raised(p, 1.0)
+    }
+
+    /// The p-norm to the power r; r = p takes no root at all.
+    ///
+    /// # Errors
+    /// p below 1, r not above 0, or one of them not finite.
+    pub fn raised(p: f64, r: f64) -> Result<Self> {
+        if !(p.is_finite() && p >= 1.0) {
+            return Err(Error::invalid("p", p, "a finite number of at least 1 (for the ∞-norm use linf)"));
+        }
+        if !(r.is_finite() && r > 0.0) {
+            return Err(Error::invalid("power", r, "a finite number above 0"));
+        }
+        Ok(Self { p, r })
+    }
+
+    /// From Σ |x_k − y_k|^p to the cost.
+    fn root(&self, sum: f64) -> f64 {
+        if self.r == self.p { sum } else { sum.powf(self.r / self.p) }
+    }
+
+    /// Sums of powers for every pair, or `false` if the exponent has no vectorised form.
+    fn sums<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) -> bool {
+        let never = |_: &[f64], _: &[f64]| f64::NAN;
+        match self.p {
+            1.5 => kernel::rows::<T, Sum3Halves>(xs, atoms, out, never),
+            3.0 => kernel::rows::<T, Sum3>(xs, atoms, out, never),
+            4.0 => kernel::rows::<T, Sum4>(xs, atoms, out, never),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Turns sums into costs; sums that lost digits are computed again.
+    fn finish<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
+        let (dim, n) = (atoms.dim(), atoms.len());
+        if n == 0 || dim == 0 || self.r == self.p {
+            return;
+        }
+        for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
+            for (i, c) in row.iter_mut().enumerate() {
+                let sum = *c;
+                *c = if sum > T::SAFE.0 && sum < T::SAFE.1 {
+                    T::from_f64(self.root(sum.to_f64()))
+                } else {
+                    let differences = (0..dim).map(|k| x[k].to_f64() - atoms.coordinate(k)[i].to_f64());
+                    T::from_f64(self.of_differences(differences))
+                };
+            }
+        }
+    }
+
+    fn of_differences(&self, differences: impl Iterator<Item = f64> + Clone) -> f64 {
+        let sum: f64 = differences.clone().map(|d| d.abs().powf(self.p)).sum();
+        if self.r == self.p || (sum > f64::SAFE.0 && sum < f64::SAFE.1) {
+            return self.root(sum);
+        }
+        let largest = differences.clone().fold(0.0, |most: f64, d| most.larger(d.abs()));
+        if largest == 0.0 || largest.is_infinite() {
+            return largest;
+        }
+        let sum: f64 = differences.map(|d| (d.abs() / largest).powf(self.p)).sum();
+        (largest * sum.powf(1.0 / self.p)).powf(self.r)
+    }
+}
+
+/// One type an exponent, so that the loop over coordinates holds no call.
+macro_rules! sum_of_powers {
+    ($name:ident, $t:ident => $power:expr) => {
+        struct $name;
+        impl Metric for $name {
+            const SCALED: bool = false;
+
+            #[inline(always)]
+            fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
+                let $t = difference.abs();
+                let (a, b) = $power;
+                a.times_plus::<FUSED>(b, sum)
+            }
+        }
+    };
+}
+
+sum_of_powers!(Sum3Halves, t => (t, t.sqrt()));
+sum_of_powers!(Sum3, t => (t * t, t));
+sum_of_powers!(Sum4, t => (t * t, t * t));
+
+impl Cost for Lp {
+    fn name(&self) -> String {
+        if self.r == 1.0 { format!("lp:{}", self.p) } else { format!("lp:{}^{}", self.p, self.r) }
+    }
+
+    fn eval(&self, x: &[f64], y: &[f64]) -> f64 {
+        self.of_differences(x.iter().zip(y).map(|(x, y)| x - y))
+    }
+
+    fn rows(&self, xs: &[f64], atoms: &Soa<f64>, out: &mut [f64]) {
+        if self.sums(xs, atoms, out) {
+            return self.finish(xs, atoms, out);
+        }
+        let (dim, n) = (atoms.dim().max(1), atoms.len().max(1));
+        for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
+            for (i, c) in row.iter_mut().enumerate() {
+                *c = self.of_differences((0..dim).map(|k| x[k] - atoms.coordinate(k)[i]));
+            }
+        }
+    }
+
+    fn rows_f32(&self, xs: &[f32], atoms: &Soa<f32>, out: &mut [f32]) {
+        if self.sums(xs, atoms, out) {
+            return self.finish(xs, atoms, out);
+        }
+        let (dim, n) = (atoms.dim().max(1), atoms.len().max(1));
+        for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
+            for (i, c) in row.iter_mut().enumerate() {
+                let differences = (0..dim).map(|k| f64::from(x[k]) - f64::from(atoms.coordinate(k)[i]));
+                *c = self.of_differences(differences) as f32;
+            }
+        }
+    }
+
+    fn degree(&self) -> Option<f64> {
+        Some(self.r)
+    }
+
+    fn translation_invariant(&self) -> bool {
+        true
+    }
+}

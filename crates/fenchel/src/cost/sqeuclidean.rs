@@ -1,0 +1,45 @@
+//! The squared Euclidean distance.
+
+use super::Cost;
+use super::kernel::{self, Metric};
+use super::real::Real;
+use crate::measure::Soa;
+
+/// Σ (x_k − y_k)².
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqEuclidean;
+
+impl Metric for SqEuclidean {
+    const SCALED: bool = false;
+
+    #[inline(always)]
+    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
+        difference.times_plus::<FUSED>(difference, sum)
+    }
+}
+
+impl Cost for SqEuclidean {
+    fn name(&self) -> String {
+        "sqeuclidean".into()
+    }
+
+    fn eval(&self, x: &[f64], y: &[f64]) -> f64 {
+        x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum()
+    }
+
+    fn rows(&self, xs: &[f64], atoms: &Soa<f64>, out: &mut [f64]) {
+        kernel::rows::<f64, Self>(xs, atoms, out, |x, y| self.eval(x, y));
+    }
+
+    fn rows_f32(&self, xs: &[f32], atoms: &Soa<f32>, out: &mut [f32]) {
+        kernel::rows::<f32, Self>(xs, atoms, out, |x, y| self.eval(x, y));
+    }
+
+    fn degree(&self) -> Option<f64> {
+        Some(2.0)
+    }
+
+    fn translation_invariant(&self) -> bool {
+        true
+    }
+}
