@@ -52,6 +52,9 @@ impl Divergence for ChiSquare {
     fn self_concordance(&self) -> f64 {
         0.0
     }
+    fn conj_excess(&self, y: f64) -> f64 {
+        if y > -2.0 { 0.25 * y * y } else { -1.0 - y }
+    }
     fn power(&self) -> f64 {
         1.0
     }

@@ -63,6 +63,14 @@ impl Divergence for Hyperbolic {
     fn self_concordance(&self) -> f64 {
         1.0
     }
+    fn conj_excess(&self, y: f64) -> f64 {
+        // cosh(a + y) − cosh a − y with sinh a = 1, cosh a = √2.
+        if y < -ASINH_1 {
+            return 1.0 - SQRT_2 - y;
+        }
+        let h = (0.5 * y).sinh();
+        2.0 * SQRT_2 * h * h + (y.sinh() - y)
+    }
     fn prepare(&self, x: &[f64], z: &mut [f64]) -> bool {
         prepare_exponentials(x, z);
         true

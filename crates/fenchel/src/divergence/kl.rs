@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::registry::{Entry, Parameter};
 use super::solve::{fill_scores, top};
-use super::{Divergence, Mass, Row, Scratch, Smoothed, sweep};
+use super::{Divergence, Mass, Row, Scratch, Smoothed, pairwise, sweep};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "kl",
@@ -65,6 +65,12 @@ impl Divergence for Kl {
     fn self_concordance(&self) -> f64 {
         1.0
     }
+    fn counts_reference_mass(&self) -> bool {
+        true
+    }
+    fn conj_excess(&self, y: f64) -> f64 {
+        y.exp_m1() - y
+    }
     fn weigh(&self, x: &[f64], eta: &[f64], theta: f64, p: &mut [f64]) -> Mass {
         let mass = sweep(x, eta, p, |_, x| ((x - theta).exp(), 0.0));
         Mass { sum: mass.sum, slope: mass.sum }
@@ -83,7 +89,13 @@ impl Divergence for Kl {
         }
         let scale = 1.0 / (others + largest);
         p.iter_mut().for_each(|p| *p *= scale);
-        let offset = largest.ln() + (others / largest).ln_1p();
+        let offset = if largest + others > 0.5 {
+            // log Σ η e^x near 0: the error of log1p Σ η (e^x − 1) is relative to x, not to 1.
+            let below = pairwise(n, |i| if row.eta[i] > 0.0 { row.eta[i] * x[i].exp_m1() } else { 0.0 });
+            (below - row.eta_rest).ln_1p()
+        } else {
+            largest.ln() + (others / largest).ln_1p()
+        };
         let threshold = max + row.lambda * offset;
         // Atoms left out add −λ·eta_rest, atoms here −λ Ση_i, the leading τ + λ the rest: nothing remains.
         let value = threshold;

@@ -78,6 +78,11 @@ impl Divergence for KlCvar {
     fn self_concordance(&self) -> f64 {
         1.0
     }
+    fn conj_excess(&self, y: f64) -> f64 {
+        let end = -self.alpha.ln();
+        let below = y.min(end);
+        below.exp_m1() - below + (1.0 / self.alpha - 1.0) * (y - below)
+    }
     fn prepare(&self, x: &[f64], z: &mut [f64]) -> bool {
         prepare_exponentials(x, z);
         true

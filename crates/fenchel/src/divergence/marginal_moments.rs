@@ -122,6 +122,13 @@ impl Divergence for MarginalMoments {
     fn self_concordance(&self) -> f64 {
         1.5
     }
+    fn conj_excess(&self, y: f64) -> f64 {
+        let one = 0.5 * (2.0 - self.n) / self.shift();
+        let v = one + y;
+        // v + √(1+v²) without cancellation.
+        let grow = |v: f64| if v < 0.0 { 1.0 / (v.hypot(1.0) - v) } else { v.hypot(1.0) + v };
+        y * (0.5 * self.n * (grow(v) + grow(one)) / (v.hypot(1.0) + one.hypot(1.0)) - 1.0)
+    }
     fn power(&self) -> f64 {
         -0.5
     }

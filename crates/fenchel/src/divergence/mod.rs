@@ -164,6 +164,11 @@ pub trait Divergence: Debug + Send + Sync {
         let _ = i;
         None
     }
+    /// Whether multiplying all reference masses by m adds λ log m to the smooth maximum (and its threshold), so
+    /// that a reference need not be a probability: log-sum-exp over a counting measure. Others normalise it.
+    fn counts_reference_mass(&self) -> bool {
+        false
+    }
     /// Whether [`Divergence::marginal`] differs from atom to atom. If it does, scores are to be given for all
     /// atoms, in their order, or the divergence to be rearranged by [`Divergence::for_atoms`].
     fn is_per_atom(&self) -> bool {
@@ -205,6 +210,12 @@ pub trait Divergence: Debug + Send + Sync {
     fn cold_start(&self, z: &[f64], eta: &[f64]) -> f64 {
         let _ = (z, eta);
         -self.f_prime_at_one()
+    }
+    /// f*(f'(1) + y) − f*(f'(1)) − y, of second order in y: what the value of the smooth maximum is above the
+    /// η-mean. To be as exact as y is, where λ is far above the spread of the scores.
+    fn conj_excess(&self, y: f64) -> f64 {
+        let at_one = self.f_prime_at_one();
+        (self.conj(at_one + y) - self.conj(at_one)) - y
     }
     /// Σ η_i f*(x_i − θ).
     fn conj_sum(&self, x: &[f64], eta: &[f64], theta: f64) -> f64 {

@@ -124,6 +124,9 @@ impl Divergence for SafeKl {
     fn self_concordance(&self) -> f64 {
         1.0
     }
+    fn conj_excess(&self, y: f64) -> f64 {
+        (self.rho * y.exp_m1()).ln_1p() / self.rho - y
+    }
     fn prepare(&self, x: &[f64], z: &mut [f64]) -> bool {
         prepare_exponentials(x, z);
         true

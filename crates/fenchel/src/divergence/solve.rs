@@ -165,8 +165,7 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
         blend(div, row.eta, if prepared { z } else { x }, prepared, lo, hi, p);
     }
     normalise(div, p, row.eta);
-    let dual = theta + div.conj_sum(x, row.eta, theta) - rest(div, row);
-    let value = anchor + row.lambda * dual;
+    let value = dual_value(div, row, x, anchor, theta, || div.conj_sum(x, row.eta, theta));
     Smoothed { value, threshold: anchor + row.lambda * theta, passes, anchor, offset: theta }
 }
 
@@ -175,6 +174,30 @@ const REACH: f64 = 690.0;
 
 fn widen(bound: f64, direction: f64) -> f64 {
     bound + direction * (bound.abs() + 1.0) * 8.0 * f64::EPSILON
+}
+
+/// τ + λ Σ η_i f*((u_i − τ)/λ) for τ = anchor + λθ.
+pub(crate) fn dual_value<D: Divergence + ?Sized>(
+    div: &D,
+    row: &Row<'_>,
+    x: &[f64],
+    anchor: f64,
+    theta: f64,
+    conj_sum: impl Fn() -> f64,
+) -> f64 {
+    if row.eta_rest == 0.0 && !div.is_per_atom() {
+        let from_limit = theta + div.f_prime_at_one();
+        let near = |(x, eta): (&f64, &f64)| x.abs() <= 1.0 || *eta == 0.0;
+        if from_limit.abs() <= 1.0 && x.iter().zip(row.eta).all(near) {
+            // The temperature is far above the scores: λ times rounding errors would swamp them. With f* in
+            // terms of its distance from its tangent at f'(1) every error is relative to x.
+            let above_mean = |i: usize| {
+                if row.eta[i] > 0.0 { row.eta[i] * (x[i] + div.conj_excess(x[i] - from_limit)) } else { 0.0 }
+            };
+            return anchor + row.lambda * (pairwise(x.len(), above_mean) - div.f(1.0));
+        }
+    }
+    anchor + row.lambda * (theta + conj_sum() - rest(div, row))
 }
 
 /// eta_rest·f(0), 0 where nothing was left out (f(0) may be infinite).
@@ -194,7 +217,12 @@ fn saturated<D: Divergence + ?Sized>(
         *p = eta / total;
     }
     let mean = pairwise(p.len(), |i| if p[i] > 0.0 { p[i] * row.u[i] } else { 0.0 });
-    let value = mean - row.lambda * (div.penalty(p, row.eta) + rest(div, row));
+    let penalty = if (total - 1.0).abs() < 1e-12 && !div.is_per_atom() {
+        div.f(1.0)
+    } else {
+        div.penalty(p, row.eta) + rest(div, row)
+    };
+    let value = mean - row.lambda * penalty;
     let min = row.u.iter().zip(row.eta).filter(|(_, e)| **e > 0.0).map(|(u, _)| *u).fold(max, f64::min);
     let offset = -div.f_prime(div.cap()).max(0.0);
     Smoothed { value, threshold: min + row.lambda * offset, passes: 1, anchor: min, offset }

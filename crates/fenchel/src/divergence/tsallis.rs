@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::registry::{Entry, Parameter};
 use super::root::find_root;
-use super::solve::{fill_scores, normalise, rest, solve_by_newton, top};
+use super::solve::{dual_value, fill_scores, normalise, solve_by_newton, top};
 use super::{Divergence, Mass, Row, Scratch, Smoothed, pairwise, sweep};
 use crate::error::{Error, Result};
 
@@ -98,9 +98,10 @@ impl Tsallis {
         let root = find_root(warm.unwrap_or(hi), lo.min(hi), hi, 0.0, |y| at(y, p));
         normalise(self, p, row.eta);
         let delta = root.theta.exp();
-        let conj = pairwise(n, |i| if p[i] > 0.0 { p[i] * (slope * (delta - x[i])) } else { 0.0 });
         let offset = delta - end;
-        let value = max + row.lambda * (offset + conj - rest(self, row));
+        let value = dual_value(self, row, x, max, offset, || {
+            pairwise(n, |i| if p[i] > 0.0 { p[i] * (slope * (delta - x[i])) } else { 0.0 })
+        });
         let threshold = max + row.lambda * offset;
         Smoothed { value, threshold, passes: root.passes, anchor: max, offset }
     }
@@ -152,6 +153,10 @@ impl Divergence for Tsallis {
     fn self_concordance(&self) -> f64 {
         // |(f*)'''|/(f*)'' = |2−q|/(q r): bounded only for q = 2, and for q < 1 up to the largest density used.
         if self.q == 2.0 { 0.0 } else { f64::INFINITY }
+    }
+    fn conj_excess(&self, y: f64) -> f64 {
+        let q = self.q;
+        (((q - 1.0) * y / q).max(-1.0).ln_1p() * (q / (q - 1.0))).exp_m1() - y
     }
     fn power(&self) -> f64 {
         self.q - 1.0
