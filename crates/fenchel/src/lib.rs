@@ -1,4 +1,5 @@
 //! One idea worked out: a smooth maximum is sup_p ⟨u, p⟩ − λ D_f(p‖η).
+pub mod bounds;
 pub mod cost;
 pub mod divergence;
 pub mod error;

@@ -83,6 +83,14 @@ impl Divergence for Hyperbolic {
             (0.5 * (a - b), if a > 1.0 { 0.5 * (a + b) } else { 0.0 })
         })
     }
+    fn conj_sum_prepared(&self, _x: &mut [f64], z: &mut [f64], eta: &[f64], theta: f64) -> f64 {
+        // cosh y − 1 = (a − 1)²/(2a) with a = eʸ.
+        let scale = (-theta - Self::K).exp();
+        pairwise(eta.len(), |i| {
+            let a = (z[i] * scale).clamp(1.0, 1e300);
+            eta[i] * ((a - 1.0) * (0.5 * (1.0 - 1.0 / a)))
+        })
+    }
     fn cold_start(&self, z: &[f64], eta: &[f64]) -> f64 {
         // sinh y ≤ eʸ/2 bounds the root from above; so does −f'(1), which is better when few atoms count.
         let exponential = pairwise(z.len(), |i| eta[i] * z[i]).ln() - std::f64::consts::LN_2 - Self::K;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::registry::{Entry, Parameter};
-use super::solve::{fill_scores, top};
+use super::solve::{fill_scores, solve_by_newton, top};
 use super::{Divergence, Mass, Row, Scratch, Smoothed, pairwise, sweep};
+use crate::simd;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "kl",
@@ -76,29 +77,53 @@ impl Divergence for Kl {
         Mass { sum: mass.sum, slope: mass.sum }
     }
     fn solve(&self, row: &Row<'_>, _start: Option<f64>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {
+        let scale = 1.0 / row.lambda;
+        let max = simd::max(row.u);
+        if max.is_finite() && scale.is_normal() {
+            let sum = simd::exp_weights(row.u, max, scale, Some(row.eta), p);
+            // Below: the largest score may belong to an atom without reference mass. Above: the value is
+            // so near the largest score that the logarithm deserves care.
+            if sum > 1e-200 && sum <= 0.5 {
+                let scale = 1.0 / sum;
+                simd::vectorize(|| p.iter_mut().for_each(|p| *p *= scale));
+                let offset = sum.ln();
+                let value = max + row.lambda * offset;
+                return Smoothed { value, threshold: value, passes: 1, anchor: max, offset };
+            }
+        }
+        self.solve_carefully(row, p, scratch)
+    }
+}
+
+impl Kl {
+    /// Any scores, reference and temperature; the logarithm is exact to rounding of what it is added to.
+    fn solve_carefully(&self, row: &Row<'_>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {
         let n = row.u.len();
         scratch.reserve(n);
         let (max, at) = top(row.u, row.eta);
+        if at == usize::MAX {
+            return solve_by_newton(self, row, None, p, scratch);
+        }
         let x = &mut scratch.x[..n];
         fill_scores(row, max, x);
         // The largest term aside, so that log1p sees what the others add to it.
-        let others = sweep(x, row.eta, p, |i, x| (if i == at { 0.0 } else { x.exp() }, 0.0)).sum;
-        let largest = if at < n { row.eta[at] } else { 0.0 };
-        if at < n {
-            p[at] = largest;
-        }
-        let scale = 1.0 / (others + largest);
+        let largest = row.eta[at];
+        let sum = simd::exp_weights(x, 0.0, 1.0, Some(row.eta), p);
+        p[at] = 0.0;
+        let others = simd::sum(p);
+        p[at] = largest;
+        let scale = 1.0 / sum;
         p.iter_mut().for_each(|p| *p *= scale);
-        let offset = if largest + others > 0.5 {
+        let total = simd::sum(row.eta);
+        let offset = if sum > 0.5 && (total + row.eta_rest - 1.0).abs() < 1e-9 {
             // log Σ η e^x near 0: the error of log1p Σ η (e^x − 1) is relative to x, not to 1.
             let below = pairwise(n, |i| if row.eta[i] > 0.0 { row.eta[i] * x[i].exp_m1() } else { 0.0 });
             (below - row.eta_rest).ln_1p()
         } else {
             largest.ln() + (others / largest).ln_1p()
         };
-        let threshold = max + row.lambda * offset;
-        // Atoms left out add −λ·eta_rest, atoms here −λ Ση_i, the leading τ + λ the rest: nothing remains.
-        let value = threshold;
-        Smoothed { value, threshold, passes: 1, anchor: max, offset }
+        // Atoms left out add −λ·eta_rest to the dual, atoms here −λ Ση_i, and f* the opposite: nothing remains.
+        let value = max + row.lambda * offset;
+        Smoothed { value, threshold: value, passes: 2, anchor: max, offset }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::kl::kl_generator;
 use super::registry::{Entry, Parameter};
 use super::safe_kl::{log_mean_exp, prepare_exponentials};
-use super::{Divergence, Mass, sweep};
+use super::{Divergence, Mass, pairwise, sweep};
 use crate::error::{Error, Result};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -93,6 +93,14 @@ impl Divergence for KlCvar {
         sweep(z, eta, p, |_, z| {
             let t = z * scale;
             if t < cap { (t, t) } else { (cap, 0.0) }
+        })
+    }
+    fn conj_sum_prepared(&self, x: &mut [f64], z: &mut [f64], eta: &[f64], theta: f64) -> f64 {
+        let (scale, cap, end) = ((-theta).exp(), self.cap(), theta - self.alpha.ln());
+        let (x, z) = (&*x, &*z);
+        pairwise(eta.len(), |i| {
+            let above = if x[i] > end { x[i] - end } else { 0.0 };
+            eta[i] * (((z[i] * scale).min(cap) - 1.0) + cap * above)
         })
     }
     fn cold_start(&self, z: &[f64], eta: &[f64]) -> f64 {

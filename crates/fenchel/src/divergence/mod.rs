@@ -91,7 +91,7 @@ pub use sum::Mass;
 pub use tsallis::Tsallis;
 pub use user::{FromGenerator, Function};
 
-pub(crate) use solve::solve_by_newton;
+pub(crate) use solve::{dual_value, fill_scores, normalise, solve_by_newton, top};
 pub(crate) use sum::{pairwise, sweep};
 
 /// A generator f of D_f(p‖η) = Σ η_i f(p_i/η_i): convex and lower semicontinuous on [0, ∞).
@@ -169,10 +169,14 @@ pub trait Divergence: Debug + Send + Sync {
     fn counts_reference_mass(&self) -> bool {
         false
     }
-    /// Whether [`Divergence::marginal`] differs from atom to atom. If it does, scores are to be given for all
-    /// atoms, in their order, or the divergence to be rearranged by [`Divergence::for_atoms`].
+    /// How many atoms it is for, if each has a generator of its own ([`Divergence::marginal`]). Scores are then to
+    /// be given for all of them, in their order, or the divergence to be rearranged by [`Divergence::for_atoms`].
+    fn atoms(&self) -> Option<usize> {
+        None
+    }
+    /// Whether each atom has a generator of its own.
     fn is_per_atom(&self) -> bool {
-        false
+        self.atoms().is_some()
     }
     /// The same divergence for the listed atoms in the listed order; `None`: itself.
     ///
@@ -223,6 +227,12 @@ pub trait Divergence: Debug + Send + Sync {
             None => eta[i] * self.conj(x[i] - theta),
             Some(own) => eta[i] * own.conj(x[i] - theta),
         })
+    }
+    /// [`Divergence::conj_sum`] with what was prepared at hand; both slices may be overwritten. Called only where
+    /// no x_i exceeds 0.
+    fn conj_sum_prepared(&self, x: &mut [f64], z: &mut [f64], eta: &[f64], theta: f64) -> f64 {
+        let _ = z;
+        self.conj_sum(x, eta, theta)
     }
     /// Σ η_i f(p_i/η_i) over the atoms with η_i > 0.
     fn penalty(&self, p: &[f64], eta: &[f64]) -> f64 {

@@ -108,8 +108,8 @@ impl Divergence for PerAtom {
     fn marginal(&self, i: usize) -> Option<&dyn Divergence> {
         self.marginals.get(i).map(|m| &**m)
     }
-    fn is_per_atom(&self) -> bool {
-        true
+    fn atoms(&self) -> Option<usize> {
+        Some(self.marginals.len())
     }
     fn for_atoms(&self, atoms: &[usize]) -> Option<Arc<dyn Divergence>> {
         let marginals = atoms.iter().filter_map(|i| self.marginals.get(*i).cloned()).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::registry::{Entry, Parameter};
 use super::{Divergence, Mass, sweep};
 use crate::error::{Error, Result};
+use crate::simd;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "safe-kl",
@@ -142,19 +143,23 @@ impl Divergence for SafeKl {
             (t, t * left)
         })
     }
+    fn conj_sum_prepared(&self, x: &mut [f64], z: &mut [f64], eta: &[f64], theta: f64) -> f64 {
+        let scale = self.rho * (-theta).exp();
+        simd::vectorize(|| x.iter_mut().zip(&*z).for_each(|(x, z)| *x = z * scale));
+        simd::log1p_into(x, z);
+        simd::dot(z, eta) / self.rho - (1.0 - self.centre) * simd::sum(eta)
+    }
     fn cold_start(&self, z: &[f64], eta: &[f64]) -> f64 {
         log_mean_exp(z, eta)
     }
 }
 
-/// z_i = e^{x_i}, kept below overflow: such atoms are at their cap.
+/// z_i = e^{x_i}; +∞ for atoms far above the anchor, which are at their cap.
 pub(super) fn prepare_exponentials(x: &[f64], z: &mut [f64]) {
-    for (z, x) in z.iter_mut().zip(x) {
-        *z = x.min(690.0).exp();
-    }
+    simd::exp_into(x, z);
 }
 
 /// log Σ η_i z_i: the threshold of [`Kl`](super::Kl), which is near or above that of its capped relatives.
 pub(super) fn log_mean_exp(z: &[f64], eta: &[f64]) -> f64 {
-    super::pairwise(z.len(), |i| eta[i] * z[i]).ln()
+    simd::dot(z, eta).ln()
 }

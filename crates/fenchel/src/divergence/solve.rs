@@ -165,7 +165,13 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
         blend(div, row.eta, if prepared { z } else { x }, prepared, lo, hi, p);
     }
     normalise(div, p, row.eta);
-    let value = dual_value(div, row, x, anchor, theta, || div.conj_sum(x, row.eta, theta));
+    let value = dual_value(div, row, x, anchor, theta, |x| {
+        if prepared && anchor == max {
+            div.conj_sum_prepared(x, z, row.eta, theta)
+        } else {
+            div.conj_sum(x, row.eta, theta)
+        }
+    });
     Smoothed { value, threshold: anchor + row.lambda * theta, passes, anchor, offset: theta }
 }
 
@@ -180,10 +186,10 @@ fn widen(bound: f64, direction: f64) -> f64 {
 pub(crate) fn dual_value<D: Divergence + ?Sized>(
     div: &D,
     row: &Row<'_>,
-    x: &[f64],
+    x: &mut [f64],
     anchor: f64,
     theta: f64,
-    conj_sum: impl Fn() -> f64,
+    conj_sum: impl FnOnce(&mut [f64]) -> f64,
 ) -> f64 {
     if row.eta_rest == 0.0 && !div.is_per_atom() {
         let from_limit = theta + div.f_prime_at_one();
@@ -197,7 +203,7 @@ pub(crate) fn dual_value<D: Divergence + ?Sized>(
             return anchor + row.lambda * (pairwise(x.len(), above_mean) - div.f(1.0));
         }
     }
-    anchor + row.lambda * (theta + conj_sum() - rest(div, row))
+    anchor + row.lambda * (theta + conj_sum(x) - rest(div, row))
 }
 
 /// eta_rest·f(0), 0 where nothing was left out (f(0) may be infinite).

@@ -1,5 +1,7 @@
 //! Sums whose rounding error does not grow with their length.
 
+use crate::simd::vectorize;
+
 /// Σ p_i and Σ η_i (f*)'' of one pass over a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Mass {
@@ -53,9 +55,14 @@ fn fold(lanes: [f64; LANES]) -> f64 {
     ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }
 
-/// p_i = η_i t_i with (t_i, c_i) = g(i, x_i); returns Σ p_i and Σ η_i c_i.
-#[inline(always)]
+/// p_i = η_i t_i with (t_i, c_i) = g(i, x_i); returns Σ p_i and Σ η_i c_i. Branch-free g become vector code.
+#[inline]
 pub(crate) fn sweep(x: &[f64], eta: &[f64], p: &mut [f64], g: impl Fn(usize, f64) -> (f64, f64)) -> Mass {
+    vectorize(|| sweep_body(x, eta, p, g))
+}
+
+#[inline(always)]
+fn sweep_body(x: &[f64], eta: &[f64], p: &mut [f64], g: impl Fn(usize, f64) -> (f64, f64)) -> Mass {
     let n = x.len().min(eta.len()).min(p.len());
     let mut tree = Tree::<2>::new();
     let mut begin = 0;
@@ -87,8 +94,13 @@ pub(crate) fn sweep(x: &[f64], eta: &[f64], p: &mut [f64], g: impl Fn(usize, f64
 }
 
 /// Σ over i < n of g(i), pairwise over blocks.
-#[inline(always)]
+#[inline]
 pub(crate) fn pairwise(n: usize, g: impl Fn(usize) -> f64) -> f64 {
+    vectorize(|| pairwise_body(n, g))
+}
+
+#[inline(always)]
+fn pairwise_body(n: usize, g: impl Fn(usize) -> f64) -> f64 {
     let mut tree = Tree::<1>::new();
     let mut begin = 0;
     while begin < n {

@@ -99,7 +99,7 @@ impl Tsallis {
         normalise(self, p, row.eta);
         let delta = root.theta.exp();
         let offset = delta - end;
-        let value = dual_value(self, row, x, max, offset, || {
+        let value = dual_value(self, row, x, max, offset, |x| {
             pairwise(n, |i| if p[i] > 0.0 { p[i] * (slope * (delta - x[i])) } else { 0.0 })
         });
         let threshold = max + row.lambda * offset;

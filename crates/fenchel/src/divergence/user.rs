@@ -32,6 +32,7 @@ pub struct FromGenerator {
     derivative: Option<Function>,
     integral: Option<Function>,
     cap: f64,
+    lipschitz: f64,
     /// F⁻¹(1) = f'(1).
     at_one: f64,
     /// An s below which F < 2⁻⁶⁰.
@@ -93,6 +94,7 @@ impl FromGenerator {
             derivative: None,
             integral: None,
             cap,
+            lipschitz: f64::INFINITY,
             at_one,
             negligible,
             level: 0.0,
@@ -144,6 +146,19 @@ impl FromGenerator {
     pub fn with_integral(mut self, integral: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
         self.integral = Some(Arc::new(integral));
         self
+    }
+
+    /// A Lipschitz constant of F, which step sizes and the guarantee of bisection need.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] unless it is above 0.
+    pub fn with_lipschitz(mut self, lipschitz: f64) -> Result<Self> {
+        if lipschitz.is_nan() || lipschitz <= 0.0 {
+            let name = format!("Lipschitz constant of {}", self.name);
+            return Err(Error::invalid(name, lipschitz, "a number above 0"));
+        }
+        self.lipschitz = lipschitz;
+        Ok(self)
     }
 
     /// The largest density p_i/η_i: sup F, if it was not recognised.
@@ -223,6 +238,9 @@ impl Divergence for FromGenerator {
     }
     fn negligible_below(&self) -> f64 {
         self.negligible
+    }
+    fn lipschitz(&self) -> f64 {
+        self.lipschitz
     }
 }
 
