@@ -1,0 +1,168 @@
+"""c) Time from cold to a χ² marginal error of 1e-2, against OTT-JAX and POT."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bench_peers import ours
+from bench_peers.grid import TARGET, best_config, measure, peers
+from bench_peers.problems import BLOCK, SAMPLE_BLOCKS, Judge, Problem, draw
+from bench_peers.report import Row, Section
+from bench_peers.trajectory import Checkpoint, Reached, first_within
+
+#: Seconds after which a run of ours is given up.
+LIMIT = 120.0
+Solve = Callable[[Problem, int], list[Checkpoint]]
+
+
+def _log(message: str) -> None:
+    print(f"bench-peers: {message}", file=sys.stderr, flush=True)
+
+
+def _from_bench(executable: Path) -> Solve:
+    """Ours through the bench target, which prints its potential after every stage."""
+
+    def solve(problem: Problem, seed: int) -> list[Checkpoint]:
+        arguments = ["--solve", str(problem.path), "--lambda", repr(problem.temperature)]
+        lines = ours.json_lines(executable, [*arguments, "--seed", str(seed)], LIMIT)
+        return [
+            Checkpoint(float(line["seconds"]), step, np.asarray(line["potential"], dtype=float))
+            for step, line in enumerate(lines, start=1)
+            if line.get("name") == "solve"
+        ]
+
+    return solve
+
+
+def _from_command(executable: Path) -> Solve:
+    """Ours through the command, default settings, whole process."""
+
+    def solve(problem: Problem, seed: int) -> list[Checkpoint]:
+        dimension = problem.atoms.shape[1]
+        arguments = ["--source", f"gaussian:{dimension}", "--target", str(problem.path)]
+        arguments += ["--cost", "sqeuclidean", "--divergence", "kl", "--seed", str(seed)]
+        arguments += ["--lambda", repr(problem.temperature)]
+        run = ours.run_transport(executable, arguments, LIMIT)
+        return [Checkpoint(run.seconds, 1, np.asarray(run.result["potential"], dtype=float))]
+
+    return solve
+
+
+def our_contestants() -> tuple[dict[str, Solve], list[str]]:
+    """What of ours can be run, and why the rest cannot."""
+    found: dict[str, Solve] = {}
+    missing = []
+    for label, build, solve in (
+        ("engine", lambda: ours.build_bench("transport"), _from_bench),
+        ("command", ours.build_command, _from_command),
+    ):
+        try:
+            found[label] = solve(build())
+        except ours.Unavailable as error:
+            missing.append(f"{label}: {error}")
+    return found, missing
+
+
+def _measure_ours(solve: Solve, problem: Problem, judge: Judge, seed: int) -> Reached | None:
+    return first_within(solve(problem, seed), TARGET, judge.rough, judge.exact)
+
+
+def _median_seconds(runs: list[Reached | None]) -> float | None:
+    """Median time; ``None`` if any run did not get there."""
+    if not runs or any(run is None for run in runs):
+        return None
+    return statistics.median(run.seconds for run in runs if run is not None)
+
+
+def _errors(runs: list[Reached | None]) -> str:
+    reached = [run for run in runs if run is not None]
+    worst = f"χ² ≤ {max(run.error for run in reached):.2e}" if reached else ""
+    failed = len(runs) - len(reached)
+    return worst + (f" {failed} of {len(runs)} never" if failed else "")
+
+
+def _compare(
+    problem: Problem, contestants: dict[str, Solve], full: bool, quick: bool, section: Section
+) -> None:
+    """Settings first, then ours and the peers in turn for each seed."""
+    judge = Judge(problem)
+    judge.rough(np.zeros(len(problem.atoms)))
+    settings = {}
+    for peer in peers(problem):
+        settings[peer.name] = best_config(peer, problem, judge, full, quick)
+        _log(f"{problem.name}, {peer.name}: {settings[peer.name].label()}")
+    results: dict[str, list[Reached | None]] = {}
+
+    def record(name: str, reached: Reached | None) -> None:
+        results.setdefault(name, []).append(reached)
+        _log(f"{problem.name}, {name}: {reached}")
+
+    for seed in range(1, 2 if quick else 4):
+        for label, solve in list(contestants.items()):
+            try:
+                record(label, _measure_ours(solve, problem, judge, seed))
+            except (ours.Unavailable, KeyError) as error:
+                section.remarks.append(f"ours missing: {label} on {problem.name}: {error}")
+                del contestants[label]
+        for peer in peers(problem):
+            if seed == 1 or results[peer.name][0] is not None:
+                record(peer.name, measure(peer, problem, judge, settings[peer.name], seed))
+    _add_rows(problem, contestants, settings, results, section)
+
+
+def _add_rows(
+    problem: Problem,
+    contestants: dict[str, Solve],
+    settings: dict[str, object],
+    results: dict[str, list[Reached | None]],
+    section: Section,
+) -> None:
+    """One row a peer with our best entry point, and one for each other entry point of ours."""
+    label = next(iter(contestants), None)
+    our_seconds = _median_seconds(results.get(label, [])) if label else None
+    for peer in peers(problem):
+        runs = results[peer.name]
+        note = f"{settings[peer.name].label()}; {_errors(runs)}"  # type: ignore[attr-defined]
+        if all(run is None for run in runs):
+            note += f" within {peer.limit:g} s"
+        section.rows.append(
+            Row(
+                case=f"{problem.name}, λ = {problem.temperature:.3g}",
+                peer=peer.name,
+                unit="s",
+                ours=our_seconds,
+                theirs=_median_seconds(runs),
+                goal=peer.goal,
+                smaller_is_better=True,
+                note=note,
+            )
+        )
+    for name in contestants:
+        seconds = _median_seconds(results.get(name, []))
+        shown = "never" if seconds is None else f"{seconds:.3g} s"
+        section.remarks.append(
+            f"ours on {problem.name}, {name}: {shown}; {_errors(results.get(name, []))}"
+        )
+
+
+def run(work: Path, full: bool, quick: bool) -> Section:
+    """Both problems."""
+    section = Section(f"c) seconds from cold to χ² marginal error {TARGET:g}")
+    contestants, missing = our_contestants()
+    section.remarks += [f"ours missing: {reason}" for reason in missing]
+    for problem in draw(work / "problems"):
+        _compare(problem, dict(contestants), full, quick, section)
+    section.remarks += [
+        "median over seeds; each run is timed to its first potential that passes, judged in f64 on "
+        f"one common sample of {SAMPLE_BLOCKS * BLOCK:,} points; judging is not counted",
+        "in the peers' favour: compilation, imports, the search for step and batch are not counted, "
+        "nor are OTT's own error evaluations",
+        "ours untuned: 'engine' counts from the start of main, 'command' the whole process with its "
+        "certificate at its default tolerance",
+    ]
+    return section
