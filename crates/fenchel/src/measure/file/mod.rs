@@ -1,0 +1,61 @@
+//! Tables of numbers from files, and files that appear whole or not at all.
+//!
+//! [`Table::read`] takes delimited text (comma, semicolon, tab or blanks; with or without a line of names) and
+//! NumPy's NPY; what a file holds is seen from its first bytes, not from its name.
+
+mod npy;
+mod table;
+mod text;
+mod write;
+
+pub use table::{Split, Table};
+pub use write::write_atomically;
+
+use crate::{Error, Result};
+use std::fs;
+use std::path::Path;
+
+/// The bytes of a file.
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let fail = |what: &str, error: std::io::Error| {
+        let message = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".into(),
+            std::io::ErrorKind::PermissionDenied => "may not be read: permission denied".into(),
+            _ => format!("cannot be {what}: {error}"),
+        };
+        Error::file(path, message)
+    };
+    let kind = fs::metadata(path).map_err(|e| fail("found", e))?.file_type();
+    if kind.is_dir() {
+        return Err(Error::file(path, "is a directory; a file is wanted"));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::FileTypeExt::is_char_device(&kind) {
+        return Err(Error::file(path, "is a device; a file is wanted"));
+    }
+    fs::read(path).map_err(|e| fail("read", e))
+}
+
+/// Names a well-known format that is not read, from its first bytes.
+fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
+    const FORMATS: [(&[u8], &str); 7] = [
+        (b"PK\x03\x04", "is a ZIP archive (NPZ, XLSX); unpack it or save one array as NPY or CSV"),
+        (b"\x1f\x8b", "is compressed by gzip; unpack it first"),
+        (b"PAR1", "is a Parquet file; save it as CSV or NPY"),
+        (b"\x89HDF", "is an HDF5 file; save it as CSV or NPY"),
+        (b"\x89PNG", "is a picture; a table of numbers is wanted"),
+        (b"\xff\xfe", "is UTF-16 text; save it as UTF-8"),
+        (b"\xfe\xff", "is UTF-16 text; save it as UTF-8"),
+    ];
+    FORMATS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, says)| *says)
+}
+
+/// Bytes as a person may read them in a message: printable, and short.
+fn shown(field: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&field[..field.len().min(200)]);
+    let mut short: String = text.chars().take(30).flat_map(|c| c.escape_debug()).collect();
+    if text.chars().count() > 30 || field.len() > 200 {
+        short.push('…');
+    }
+    short
+}
