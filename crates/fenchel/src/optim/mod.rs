@@ -69,13 +69,13 @@ pub enum Flow {
     Stop,
 }
 
-/// Receives progress; may stop the run. A closure `FnMut(&Progress) -> Flow` is an observer.
-pub trait Observer {
-    /// Called between steps, from the calling thread, a few times a second at least.
+/// Receives progress; may stop the run. A closure `FnMut(&Progress) -> Flow` that is `Send` is an observer.
+pub trait Observer: Send {
+    /// Called between steps, from the thread that runs the solve, a few times a second at least.
     fn progress(&mut self, progress: &Progress<'_>) -> Flow;
 }
 
-impl<F: FnMut(&Progress<'_>) -> Flow> Observer for F {
+impl<F: FnMut(&Progress<'_>) -> Flow + Send> Observer for F {
     fn progress(&mut self, progress: &Progress<'_>) -> Flow {
         self(progress)
     }

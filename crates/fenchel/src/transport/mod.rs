@@ -1,7 +1,23 @@
 //! Optimal transport from anything one can draw from to finitely many atoms.
+//!
+//! [`SemiDiscrete`] states a problem, [`SemiDiscrete::solve`] solves and certifies it, [`Solution`] is what
+//! comes back, [`Plan`] applies it to new points. [`DualOracle`] is for those who bring their own method.
 
+mod asgd;
+mod auto;
+mod certificate;
+mod evaluate;
+mod kernels;
+mod net;
+mod newton;
+mod oracle;
+mod plan;
+mod problem;
 mod settings;
 mod solution;
 
+pub use oracle::{DualOracle, Scalar};
+pub use plan::Plan;
+pub use problem::SemiDiscrete;
 pub use settings::{Asgd, Lambda, Settings, Solver, StepRule};
 pub use solution::{AsgdBounds, Bounds, Certified, HistoryPoint, Interval, MarginalError, Solution};

@@ -128,8 +128,11 @@ pub struct Solution {
     pub tolerance: f64,
     /// Standard deviation of the costs on the pilot sample, the unit of the tolerance.
     pub cost_spread: f64,
-    /// λ in cost units; null for divergences that do not use it.
-    pub lambda: f64,
+    /// λ in cost units; null for divergences that do not use it (`none`, `cvar`).
+    pub lambda: Option<f64>,
+    /// For divergences that are not smooth: the λ, in cost units, of the smooth divergence that resolves
+    /// ties between atoms in the plan; null for the others.
+    pub smoothing: Option<f64>,
     /// Name of the divergence.
     pub divergence: String,
     /// Name of the cost.

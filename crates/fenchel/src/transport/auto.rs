@@ -1,0 +1,388 @@
+//! The default method: growing samples, decreasing regularisation, second-order steps, then a certificate.
+//!
+//! From λ = half the spread of the costs down to the λ asked for, by factors of four, each stage on a new
+//! and large enough net, started from the last stage's potentials. At the final λ the net grows until
+//! potentials solved on one net pass on the next. For divergences that are not smooth the λ of their
+//! smoothing keeps falling until smoothing no longer shows in the value.
+
+use super::certificate::{self, Evidence, certify};
+use super::evaluate::Want;
+use super::net::Net;
+use super::newton::{Task, center, chi2, l1, rows_wanted, solve_net};
+use super::problem::{Frozen, SemiDiscrete, purpose};
+use super::settings::Settings;
+use super::solution::{Certified, HistoryPoint, Solution};
+use crate::bounds;
+use crate::error::Result;
+use crate::optim::{Loop, Progress, Status};
+use crate::simd;
+
+/// Samples of the first stage.
+const FIRST: usize = 1024;
+/// λ falls by this factor from stage to stage.
+const FACTOR: f64 = 4.0;
+/// A stage's net has at least this many samples for each atom that shares in them.
+const PER_ATOM: f64 = 8.0;
+/// Nets of a certificate.
+const REPLICATES: u64 = 8;
+/// Numbers (coordinates) a net may hold: a gigabyte.
+const MAX_NUMBERS: usize = 1 << 27;
+
+pub(crate) fn solve(
+    owner: &SemiDiscrete,
+    problem: &Frozen,
+    settings: &Settings,
+    control: Loop<'_>,
+) -> Result<Solution> {
+    let mut run = Run::new(problem, settings, control);
+    run.anneal()?;
+    let (evidence, status, certified) = run.finish()?;
+    Ok(run.solution(owner, &evidence, status, certified, "auto"))
+}
+
+/// State of a solve.
+pub(crate) struct Run<'a, 'b> {
+    pub(crate) problem: &'a Frozen,
+    settings: &'a Settings,
+    pub(crate) control: Loop<'b>,
+    pub(crate) phi: Vec<f64>,
+    /// λ of the smooth problem being solved.
+    pub(crate) lambda: f64,
+    ridge: f64,
+    /// Samples of the net solved last, and the seconds it took.
+    len: usize,
+    seconds: f64,
+    /// Predicted marginal error of the current potentials.
+    tested: f64,
+    nets: u64,
+    certificates: u64,
+    max_len: usize,
+    pub(crate) samples: u64,
+    pub(crate) history: Vec<HistoryPoint>,
+    pub(crate) ended: Option<Status>,
+    /// The last net was the whole of a finite source.
+    whole: bool,
+    /// Hessian rows that the last net asked for.
+    rows: usize,
+    /// Samples that the last net's atoms ask for.
+    enough: usize,
+}
+
+impl<'a, 'b> Run<'a, 'b> {
+    pub(crate) fn new(problem: &'a Frozen, settings: &'a Settings, control: Loop<'b>) -> Self {
+        let max_len = (settings.max_samples as usize).min(MAX_NUMBERS / problem.dim).max(1);
+        Run {
+            problem,
+            settings,
+            control,
+            phi: vec![0.0; problem.atoms()],
+            lambda: problem.lambda,
+            ridge: 0.0,
+            len: 0,
+            seconds: 0.0,
+            tested: f64::INFINITY,
+            nets: 0,
+            certificates: 0,
+            max_len,
+            samples: 0,
+            history: Vec::new(),
+            ended: None,
+            whole: false,
+            rows: 256,
+            enough: FIRST,
+        }
+    }
+
+    /// Number of points of a finite source that is small enough to be used whole.
+    fn cloud_len(&self) -> Option<usize> {
+        self.problem.source.cloud().map(|c| c.len()).filter(|&len| len <= self.max_len.max(FIRST))
+    }
+
+    fn whole_net(&self) -> Option<Net> {
+        let cloud = self.problem.source.cloud()?;
+        Some(Net::whole(cloud.points(), cloud.weights(), self.problem.dim))
+    }
+
+    /// A new net of `len` samples: the whole source if it has hardly more points than that.
+    fn net(&mut self, len: usize) -> Result<Net> {
+        self.nets += 1;
+        if let Some(cloud) = self.cloud_len()
+            && cloud <= 2 * len
+            && let Some(net) = self.whole_net()
+        {
+            self.whole = true;
+            self.samples += net.len as u64;
+            return Ok(net);
+        }
+        self.whole = false;
+        self.samples += len as u64;
+        Net::draw(self.problem, self.settings.seed, purpose::SOLVER + self.nets, len)
+    }
+
+    /// Down to the λ of the problem, coarsely.
+    fn anneal(&mut self) -> Result<()> {
+        let problem = self.problem;
+        let target = problem.lambda;
+        self.lambda = if problem.is_smooth { target.max(0.5 * problem.unit) } else { 0.5 * problem.unit };
+        let stages = if problem.is_smooth {
+            ((self.lambda / target).ln() / FACTOR.ln()).ceil().max(0.0)
+        } else {
+            (1.0 / (0.05 * self.settings.tolerance)).ln() / FACTOR.ln()
+        };
+        let mut stage = 0.0;
+        let mut len = FIRST;
+        loop {
+            let fraction = 0.3 * (stage / (stages + 1.0)).min(1.0);
+            let gap = self.stage(&mut len, 4, 0.02, fraction)?;
+            if self.ended.is_some() {
+                return Ok(());
+            }
+            let last = if problem.is_smooth {
+                self.lambda <= target
+            } else {
+                gap <= 0.25 * self.settings.tolerance * problem.unit || self.lambda <= 1e-9 * problem.unit
+            };
+            if last {
+                return Ok(());
+            }
+            stage += 1.0;
+            self.lambda = if problem.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
+            self.choose_ridge();
+        }
+    }
+
+    /// For non-smooth divergences, whose optimal potentials need not be unique: the ε of −(ε/2)‖φ‖² that
+    /// picks the one of least norm and moves marginal and value by less than a twentieth of the tolerance.
+    fn choose_ridge(&mut self) {
+        if self.problem.is_smooth {
+            return;
+        }
+        let norm1: f64 = self.phi.iter().map(|p| p.abs()).sum();
+        let square = simd::dot(&self.phi, &self.phi);
+        let tolerance = 0.05 * self.settings.tolerance;
+        let by_marginal = tolerance / norm1.max(self.problem.unit);
+        let by_value = tolerance * self.problem.unit / square.max(self.problem.unit * self.problem.unit);
+        self.ridge = by_marginal.min(by_value);
+    }
+
+    /// Solves one net of at least `len` samples, grown until it has enough for its atoms. Returns how far
+    /// the smoothing shows in the value: E[exact smooth maximum − Σ p u].
+    fn stage(&mut self, len: &mut usize, max_iterations: usize, coarse: f64, fraction: f64) -> Result<f64> {
+        let problem = self.problem;
+        let started = self.control.seconds();
+        // λ has fallen since the last net.
+        let mut fresh = coarse > 0.0;
+        loop {
+            let mut net = self.net((*len).min(self.max_len))?;
+            *len = net.len;
+            let tolerance = self.settings.tolerance;
+            let size = net.len as f64;
+            let whole = self.whole;
+            let done = move |p: &super::evaluate::Pass| {
+                let floor = if whole { 0.0 } else { 0.003 * p.effective_atoms / size };
+                chi2(&p.q, &problem.nu) <= floor.max(coarse).max(0.01 * tolerance * tolerance)
+            };
+            let task = Task {
+                lambda: self.lambda,
+                ridge: self.ridge,
+                max_iterations,
+                delta: if fresh { 0.1 } else { 1e-3 },
+                rows: self.rows,
+                first: Want { exact: true, ..Want::default() },
+                done: &done,
+                progress: Progress {
+                    phase: "solving",
+                    fraction,
+                    samples: self.samples,
+                    error: 1.0,
+                    target: tolerance,
+                },
+            };
+            let solved = solve_net(problem, &mut net, &mut self.phi, &task, &mut self.control)?;
+            // The old potentials erred by about the noise of the net before, and were tested with the noise of
+            // this one; the new ones err by this one's.
+            let growth = net.len as f64 / (self.len.max(1) as f64);
+            self.tested = l1(&solved.first.q, &problem.nu) / (1.0 + growth).sqrt();
+            let last = &solved.last;
+            self.history.push(HistoryPoint {
+                samples: self.samples,
+                seconds: self.control.seconds(),
+                lambda: self.lambda,
+                value: simd::dot(&problem.nu, &self.phi) - last.smoothmax,
+                marginal_l1: l1(&last.q, &problem.nu),
+                marginal_chi2: chi2(&last.q, &problem.nu),
+            });
+            self.ended = solved.ended;
+            self.seconds = self.control.seconds() - started;
+            self.len = net.len;
+            self.rows = rows_wanted(last, net.len);
+            fresh = false;
+            let wanted = (PER_ATOM * last.effective_atoms.min(4.0 * problem.atoms() as f64)) as usize;
+            self.enough = wanted.next_power_of_two();
+            if self.ended.is_some() || self.whole || net.len >= self.max_len || wanted <= net.len {
+                return Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear });
+            }
+            *len = wanted.next_power_of_two().min(16 * net.len).min(self.max_len);
+        }
+    }
+
+    /// At the final λ: growing nets and certificates, until the tolerance holds or a budget is spent.
+    fn finish(&mut self) -> Result<(Evidence, Status, Certified)> {
+        let tolerance = self.settings.tolerance;
+        let unit = self.problem.unit;
+        let mut len = self.len.max(FIRST);
+        let mut certificate_len = 0;
+        let mut best: Option<(Evidence, Status, Certified)> = None;
+        let mut grow = self.ended.is_none();
+        loop {
+            while grow && self.ended.is_none() {
+                let fraction = 0.3 + 0.4 * (tolerance / self.tested.max(tolerance)).sqrt();
+                self.stage(&mut len, 30, 0.0, fraction)?;
+                if self.whole || self.tested <= 0.8 * tolerance || self.ended.is_some() {
+                    break;
+                }
+                if len >= self.max_len {
+                    self.ended = Some(Status::MaxIterations);
+                    break;
+                }
+                let ratio = (self.tested / (0.6 * tolerance)).clamp(2.0, 4.0);
+                let next = ((len as f64 * ratio * ratio.sqrt()) as usize).next_power_of_two().clamp(2 * len, 8 * len);
+                if !self.affordable(next as f64 / len as f64, 0.5) {
+                    self.ended = Some(Status::MaxTime);
+                    break;
+                }
+                len = next.min(self.max_len);
+            }
+            certificate_len =
+                certificate_len.max((self.len / 4).next_power_of_two()).max(self.enough).max(FIRST).min(self.max_len);
+            let evidence = self.certificate(certificate_len, self.ended.is_some())?;
+            let l1_holds = evidence.marginal.l1 <= tolerance;
+            let lower_holds = 2.0 * evidence.lower_noise <= tolerance * unit;
+            let width_holds = evidence.interval.width() <= tolerance * unit;
+            if l1_holds && width_holds {
+                return Ok((evidence, Status::Converged, Certified::Interval));
+            }
+            let stopped = evidence.ended.or(self.ended);
+            // What would help: a larger net (the potentials are off), or a larger certificate.
+            let true_error = evidence.marginal.chi2.max(0.0).sqrt();
+            grow = !l1_holds && !self.whole && true_error > 0.7 * tolerance && self.len < self.max_len;
+            let wanted = if grow {
+                certificate_len
+            } else {
+                let by_gap = evidence.gap / (0.5 * tolerance * unit);
+                let by_noise = (2.0 * evidence.lower_noise / (0.7 * tolerance * unit)).powi(2);
+                let by_marginal = (evidence.marginal.l1 / (0.9 * tolerance)).powi(2);
+                let needed = if l1_holds { by_gap.max(by_noise) } else { by_gap.max(by_noise).max(by_marginal) };
+                (certificate_len as f64 * needed.clamp(2.0, 64.0)) as usize
+            };
+            let share = wanted as f64 / certificate_len as f64;
+            let reachable = wanted <= self.max_len && self.affordable_certificate(share);
+            let certified = if l1_holds && lower_holds { Certified::LowerSide } else { Certified::Nothing };
+            let status = if certified == Certified::LowerSide {
+                Status::Converged
+            } else {
+                stopped.unwrap_or(if self.whole { Status::Stalled } else { Status::MaxIterations })
+            };
+            let better = best.as_ref().is_none_or(|(e, ..)| evidence.interval.width() <= e.interval.width());
+            let current = (evidence, status, certified);
+            let keep = better || current.2 != Certified::Nothing;
+            if keep {
+                best = Some(current.clone());
+            }
+            if stopped.is_some() || self.whole || (!grow && !reachable) {
+                return Ok(best.unwrap_or(current));
+            }
+            if grow {
+                if !self.affordable(4.0, 0.5) {
+                    let (e, s, c) = best.unwrap_or(current);
+                    return Ok((e, if c == Certified::LowerSide { s } else { Status::MaxTime }, c));
+                }
+                len = (4 * self.len).min(self.max_len);
+            } else {
+                certificate_len = wanted.next_power_of_two().min(self.max_len);
+            }
+        }
+    }
+
+    /// Whether a net `times` as large as the last can be solved within `share` of the time budget.
+    fn affordable(&self, times: f64, share: f64) -> bool {
+        match self.settings.max_seconds {
+            None => true,
+            Some(limit) => self.control.seconds() + times * self.seconds <= share * limit,
+        }
+    }
+
+    fn affordable_certificate(&self, times: f64) -> bool {
+        match self.settings.max_seconds {
+            None => true,
+            Some(limit) => self.control.seconds() + times * self.seconds <= 0.9 * limit,
+        }
+    }
+
+    /// Certifies the current potentials. In a hurry (stopped, or out of time) on small nets.
+    pub(crate) fn certificate(&mut self, len: usize, hurried: bool) -> Result<Evidence> {
+        let started = self.control.seconds();
+        let mut phi = self.phi.clone();
+        center(&mut phi);
+        self.certificates += 1;
+        let plan = certificate::Plan {
+            replicates: REPLICATES,
+            len: if hurried { (len / 8).max(FIRST) } else { len },
+            stream: self.certificates << 16,
+            max_iterations: if hurried { 6 } else { 20 },
+            rows: self.rows,
+        };
+        let whole = self.cloud_len().and_then(|_| self.whole_net());
+        let target = self.settings.tolerance;
+        let mut silent = crate::optim::Silent;
+        let mut unhurried = Loop::new(None, &mut silent);
+        let evidence = if hurried {
+            certify(self.problem, &phi, self.lambda, self.settings.seed, plan, whole, target, &mut unhurried)?
+        } else {
+            certify(self.problem, &phi, self.lambda, self.settings.seed, plan, whole, target, &mut self.control)?
+        };
+        self.samples += evidence.samples;
+        self.seconds = self.control.seconds() - started;
+        Ok(evidence)
+    }
+
+    pub(crate) fn solution(
+        mut self,
+        owner: &SemiDiscrete,
+        evidence: &Evidence,
+        status: Status,
+        certified: Certified,
+        solver: &str,
+    ) -> Solution {
+        let problem = self.problem;
+        center(&mut self.phi);
+        let mut potential = vec![None; problem.total];
+        for (&i, &p) in problem.active.iter().zip(&self.phi) {
+            potential[i as usize] = Some(p);
+        }
+        let gap = bounds::regularisation_gap(&*problem.divergence, &problem.eta, problem.lambda).ok();
+        Solution {
+            status,
+            certified,
+            value: evidence.value,
+            interval: evidence.interval,
+            bounds: evidence.bounds,
+            regularisation_gap: gap.filter(|g| g.is_finite()),
+            potential,
+            marginal_error: evidence.marginal,
+            samples: self.samples,
+            seconds: self.control.seconds(),
+            tolerance: self.settings.tolerance,
+            cost_spread: problem.spread,
+            lambda: problem.is_smooth.then_some(problem.lambda),
+            smoothing: (!problem.is_smooth).then_some(self.lambda),
+            divergence: owner.divergence().name(),
+            cost: owner.cost().name(),
+            source: problem.source.name(),
+            solver: solver.to_owned(),
+            seed: self.settings.seed,
+            history: self.history,
+            asgd: None,
+        }
+    }
+}

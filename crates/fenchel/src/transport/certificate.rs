@@ -1,0 +1,286 @@
+//! What is known about potentials, from samples the solver never saw.
+//!
+//! On each of R independent nets μ̂_r (every one an unbiased picture of μ) two numbers are formed:
+//!
+//! * L_r = h_r(φ), the dual at the given potentials. E L_r = h(φ) ≤ W_λ(μ, ν).
+//! * U_r, the cost of a plan with marginals exactly (μ̂_r, ν), at least W_λ(μ̂_r, ν). As W_λ(·, ν) is a
+//!   supremum of functions linear in μ, E W_λ(μ̂_r, ν) ≥ W_λ(μ, ν).
+//!
+//! The plan comes from re-solving the net's own dual, starting at φ: p has marginal q ≈ ν, and costs
+//! h_r(φ_r) + (q − ν)·φ_r. Mixing in a little of the product plan with marginal r = q + (ν − q)/θ mends
+//! the rest: (1−θ)p + θr has marginal ν, and by convexity costs at most the same mixture of costs. The
+//! means of L_r and U_r with Student's t quantiles are the ends of the interval. A source with finite
+//! support that fits is used whole: then there is one net, and no sampling error.
+
+use super::evaluate::Want;
+use super::net::Net;
+use super::newton::{Solved, Task, solve_net};
+use super::problem::{Frozen, purpose};
+use super::solution::{Bounds, Interval, MarginalError};
+use crate::error::Result;
+use crate::optim::{Loop, Progress, Status};
+use crate::simd;
+
+/// What the certificate found.
+#[derive(Debug, Clone)]
+pub(crate) struct Evidence {
+    pub(crate) value: f64,
+    pub(crate) interval: Interval,
+    pub(crate) bounds: Bounds,
+    pub(crate) marginal: MarginalError,
+    /// Mean of U_r − L_r.
+    pub(crate) gap: f64,
+    /// Half-width of the lower side's confidence interval.
+    pub(crate) lower_noise: f64,
+    pub(crate) samples: u64,
+    pub(crate) ended: Option<Status>,
+}
+
+/// Sizes of a certificate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) replicates: u64,
+    pub(crate) len: usize,
+    /// First stream number: certificates never share samples.
+    pub(crate) stream: u64,
+    /// Newton steps on each net.
+    pub(crate) max_iterations: usize,
+    /// Hessian rows to start with.
+    pub(crate) rows: usize,
+}
+
+/// Certifies `phi`. `whole` is the source itself, where it has finite support and is used whole.
+pub(crate) fn certify(
+    problem: &Frozen,
+    phi: &[f64],
+    lambda: f64,
+    seed: u64,
+    plan: Plan,
+    whole: Option<Net>,
+    target: f64,
+    control: &mut Loop<'_>,
+) -> Result<Evidence> {
+    let exact = whole.is_some();
+    let mut whole = whole;
+    let replicates = if exact { 1 } else { plan.replicates.max(2) };
+    let mut draws: Vec<Draw> = Vec::new();
+    let mut samples = 0;
+    let mut ended = None;
+    for r in 0..replicates {
+        let mut net = match whole.take() {
+            Some(net) => net,
+            None => Net::draw(problem, seed, purpose::CERTIFICATE + plan.stream + r, plan.len)?,
+        };
+        samples += net.len as u64;
+        let enough = 0.05 * target;
+        let task = Task {
+            lambda,
+            ridge: 0.0,
+            max_iterations: plan.max_iterations,
+            delta: 1e-3,
+            rows: plan.rows,
+            first: Want { mean_cost: true, exact: true, ..Want::default() },
+            done: &|p| mixing(&p.q, problem) <= enough,
+            progress: Progress {
+                phase: "certifying",
+                fraction: r as f64 / replicates as f64,
+                samples,
+                error: 0.0,
+                target,
+            },
+        };
+        let mut own = phi.to_vec();
+        let solved = solve_net(problem, &mut net, &mut own, &task, control)?;
+        draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved));
+        ended = ended.or(solved.ended);
+        if ended.is_some() && draws.len() >= 2 {
+            break;
+        }
+    }
+    Ok(summarise(problem, &draws, samples, ended, exact))
+}
+
+/// L_r, U_r and q_r of one net, with the unregularised pair.
+#[derive(Debug)]
+struct Draw {
+    lower: f64,
+    upper: f64,
+    hard_lower: f64,
+    hard_upper: f64,
+    q: Vec<f64>,
+}
+
+impl Draw {
+    fn new(problem: &Frozen, phi: &[f64], own: &[f64], lambda: f64, net: &Net, solved: &Solved) -> Draw {
+        let nu_phi = simd::dot(&problem.nu, phi);
+        let first = &solved.first;
+        let last = &solved.last;
+        let theta = mixing(&last.q, problem);
+        let (product_cost, product_divergence) = product(problem, &last.q, theta, net);
+        let q_phi = simd::dot(&last.q, own);
+        let mix = |plan: f64, product: f64| if theta > 0.0 { (1.0 - theta) * plan + theta * product } else { plan };
+        let hard_upper = mix(q_phi - last.linear, product_cost);
+        let (lower, upper) = if problem.is_smooth {
+            let upper = mix(q_phi - last.smoothmax, product_cost + lambda * product_divergence);
+            (nu_phi - first.smoothmax, upper)
+        } else {
+            // No penalty inside the domain of f: the plan's cost is all there is.
+            (nu_phi - first.exact, hard_upper)
+        };
+        Draw { lower, upper, hard_lower: nu_phi - first.hard, hard_upper, q: first.q.clone() }
+    }
+}
+
+/// The smallest θ for which r = q + (ν − q)/θ is a probability vector within the divergence's cap.
+fn mixing(q: &[f64], problem: &Frozen) -> f64 {
+    let cap = problem.divergence.cap();
+    let mut theta = 0.0_f64;
+    for ((&q, &nu), &eta) in q.iter().zip(&problem.nu).zip(&problem.eta) {
+        if q > nu {
+            theta = theta.max((q - nu) / q);
+        } else if nu > q && cap.is_finite() {
+            let room = cap * eta - q;
+            theta = theta.max(if room > 0.0 { (nu - q) / room } else { 1.0 });
+        }
+    }
+    // Differences below rounding are nothing to mend.
+    if theta < 1e-14 { 0.0 } else { theta.min(1.0) }
+}
+
+/// Cost and divergence of the product plan μ̂ ⊗ r.
+fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net) -> (f64, f64) {
+    let Some(mean_cost) = &net.mean_cost else { return (f64::INFINITY, f64::INFINITY) };
+    if theta == 0.0 {
+        return (0.0, 0.0);
+    }
+    let f = &*problem.divergence;
+    let (mut cost, mut divergence) = (0.0, problem.eta_rest * f.f_at_zero());
+    let cap = f.cap();
+    for i in 0..q.len() {
+        let r = (q[i] + (problem.nu[i] - q[i]) / theta).max(0.0);
+        cost += r * mean_cost[i];
+        if problem.is_smooth && problem.eta[i] > 0.0 {
+            divergence += problem.eta[i] * f.f((r / problem.eta[i]).min(cap));
+        }
+    }
+    (cost, divergence)
+}
+
+fn summarise(problem: &Frozen, draws: &[Draw], samples: u64, ended: Option<Status>, exact: bool) -> Evidence {
+    let side = |pick: &dyn Fn(&Draw) -> f64| -> (f64, f64) {
+        let values: Vec<f64> = draws.iter().map(pick).collect();
+        let (mean, error) = mean_and_error(&values);
+        let t = if exact { 0.0 } else { student_t_975(values.len() as u64 - 1) };
+        (mean, t * error)
+    };
+    let (lower, lower_noise) = side(&|d| d.lower);
+    let (upper, upper_noise) = side(&|d| d.upper);
+    let (hard_lower, hard_lower_noise) = side(&|d| d.hard_lower);
+    let (hard_upper, hard_upper_noise) = side(&|d| d.hard_upper);
+    // Rounding of sums of numbers of this size: no interval is narrower.
+    let rounding = 1e-14 * (lower.abs() + problem.unit);
+    Evidence {
+        value: lower,
+        interval: Interval { lower: lower - lower_noise - rounding, upper: upper + upper_noise + rounding },
+        bounds: Bounds {
+            lower: hard_lower - hard_lower_noise - rounding,
+            upper: hard_upper + hard_upper_noise + rounding,
+        },
+        marginal: marginal_error(problem, draws, exact),
+        gap: upper - lower,
+        lower_noise,
+        samples,
+        ended,
+    }
+}
+
+/// Errors of the pooled marginal, and χ² by products of independent nets.
+fn marginal_error(problem: &Frozen, draws: &[Draw], exact: bool) -> MarginalError {
+    let nu = &problem.nu;
+    let count = draws.len() as f64;
+    let mut sum = vec![0.0; nu.len()];
+    for d in draws {
+        for i in 0..nu.len() {
+            sum[i] += d.q[i] - nu[i];
+        }
+    }
+    let pooled: Vec<f64> = sum.iter().map(|s| s / count).collect();
+    let max = pooled.iter().fold(0.0_f64, |a, g| a.max(g.abs()));
+    let l1: f64 = pooled.iter().map(|g| g.abs()).sum();
+    let weighted = |a: &dyn Fn(usize) -> f64| -> f64 { (0..nu.len()).map(|i| a(i) * a(i) / nu[i]).sum() };
+    if exact || draws.len() < 2 {
+        return MarginalError { max, l1, chi2: weighted(&|i| pooled[i]), chi2_error: 0.0 };
+    }
+    let squares: Vec<f64> = draws.iter().map(|d| weighted(&|i| d.q[i] - nu[i])).collect();
+    let total: f64 = squares.iter().sum();
+    let chi2 = (weighted(&|i| sum[i]) - total) / (count * (count - 1.0));
+    let chi2_error = if draws.len() < 3 {
+        chi2.abs().max(total / count)
+    } else {
+        // Jackknife over nets.
+        let leave: Vec<f64> = draws
+            .iter()
+            .zip(&squares)
+            .map(|(d, s)| {
+                let rest = weighted(&|i| sum[i] - (d.q[i] - nu[i]));
+                (rest - (total - s)) / ((count - 1.0) * (count - 2.0))
+            })
+            .collect();
+        let (_, error) = mean_and_error(&leave);
+        error * (count - 1.0)
+    };
+    let from_chi2 = (chi2 + 1.96 * chi2_error).max(0.0).sqrt();
+    MarginalError { max, l1: l1.min(from_chi2), chi2, chi2_error }
+}
+
+/// Mean and its standard error.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    if values.len() < 2 {
+        return (mean, 0.0);
+    }
+    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
+    (mean, (variance / n).sqrt())
+}
+
+/// 97.5% quantile of Student's t with ν degrees of freedom: tabulated to 10, then the expansion of
+/// Cornish and Fisher, in error by less than 1e-3.
+fn student_t_975(freedom: u64) -> f64 {
+    const TABLE: [f64; 10] = [
+        12.706_204_74,
+        4.302_652_73,
+        3.182_446_31,
+        2.776_445_11,
+        2.570_581_84,
+        2.446_911_85,
+        2.364_624_25,
+        2.306_004_14,
+        2.262_157_16,
+        2.228_138_85,
+    ];
+    match freedom {
+        0 => f64::INFINITY,
+        1..=10 => TABLE[freedom as usize - 1],
+        _ => {
+            let (z, v) = (1.959_963_984_540_054_f64, freedom as f64);
+            let (z3, z5) = (z.powi(3), z.powi(5));
+            z + (z3 + z) / (4.0 * v)
+                + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v * v)
+                + (3.0 * z.powi(7) + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * v.powi(3))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn student_quantiles() {
+        // Tables of the t distribution.
+        for (v, t) in [(1, 12.7062), (7, 2.36462), (11, 2.20099), (15, 2.13145), (31, 2.03951), (99, 1.98422)] {
+            assert!((student_t_975(v) - t).abs() < 1e-3, "{v}: {}", student_t_975(v));
+        }
+    }
+}

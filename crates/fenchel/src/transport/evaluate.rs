@@ -1,0 +1,439 @@
+//! The dual on a net: value, marginal, and the rows of the Hessian, in one pass over the samples.
+//!
+//! A pass costs samples × atoms evaluations at first; it leaves behind, for every block of samples, the
+//! list of atoms that can matter to it, and later passes look at those alone. What is left out has a
+//! weight below 2^-60 of its reference weight (or exactly zero, for divergences that cut off), whatever
+//! the cost: the lists rest on scores already seen and on how far potentials have moved since.
+
+use super::kernels::{raise, scores, square_dot};
+use super::net::{Coverage, Lists, Net};
+use super::problem::Frozen;
+use crate::measure::Soa;
+use crate::simd;
+use crate::divergence::{Row, Scratch};
+use crate::smoothmax::curvature_into;
+use rayon::prelude::*;
+
+/// What a pass is asked for besides value and marginal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Want {
+    /// Keep lists of the atoms that matter, or use those that are there.
+    pub(crate) lists: bool,
+    /// Rows of the Hessian, of about so many samples; 0 for none.
+    pub(crate) rows: usize,
+    /// The mean cost of every atom; kept in the net. Makes the pass a full one.
+    pub(crate) mean_cost: bool,
+    /// Also the user's own, non-smooth smooth maximum.
+    pub(crate) exact: bool,
+}
+
+/// Sums over a net at one φ and λ.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    /// E smoothmax(φ − c).
+    pub(crate) smoothmax: f64,
+    /// E Σ p_i u_i.
+    pub(crate) linear: f64,
+    /// E max_i u_i.
+    pub(crate) hard: f64,
+    /// E smoothmax of the user's own divergence, where asked for.
+    pub(crate) exact: f64,
+    /// q = E p.
+    pub(crate) q: Vec<f64>,
+    /// Σ E[p_i²]/ν_i − 1: the sampling error of q on m independent samples is χ² = this/m.
+    pub(crate) effective_atoms: f64,
+    /// Hessian rows.
+    pub(crate) rows: Rows,
+    /// Sample–atom pairs evaluated.
+    pub(crate) pairs: u64,
+}
+
+/// Sparse rows d_j (times λ: dimensionless) of the Hessian Σ_j w_j (diag d_j − d_j d_jᵀ/Σd_j).
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) starts: Vec<usize>,
+    pub(crate) atoms: Vec<u32>,
+    pub(crate) d: Vec<f64>,
+    /// Weight of each row; all together one.
+    pub(crate) weights: Vec<f64>,
+    /// Σ_i d_ji.
+    pub(crate) totals: Vec<f64>,
+}
+
+/// Entries of d below this share of the row's sum are left out of the Hessian (never of the gradient).
+const ROW_CUT: f64 = 1e-3;
+
+/// How much potentials may move, in units of λ, before lists are made anew.
+const SLACK: f64 = 8.0;
+
+/// Everything one worker needs; allocated once a chunk of blocks.
+struct Worker {
+    smoothmax: f64,
+    linear: f64,
+    hard: f64,
+    exact: f64,
+    squares: f64,
+    q: Vec<f64>,
+    mean_cost: Vec<f64>,
+    rows: Rows,
+    row_mass: f64,
+    listed: Vec<u32>,
+    list_lens: Vec<usize>,
+    pairs: u64,
+}
+
+/// Scores are computed for as many samples at once as fill about this many numbers.
+const TILE: usize = 8192;
+
+/// One pass over `net` with potentials `phi` and strength `lambda`.
+pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, want: Want) -> Pass {
+    let n = problem.atoms();
+    let width = -problem.smooth.negligible_below();
+    let may_list = want.lists && width.is_finite() && n > 32;
+    let (use_lists, movers) = match &net.coverage {
+        Coverage::Listed(lists) if may_list && lists.lambda == lambda && !want.mean_cost => {
+            match movers(lists, phi, n) {
+                Some(movers) => (true, movers),
+                None => (false, Vec::new()),
+            }
+        }
+        _ => (false, Vec::new()),
+    };
+    let collect = may_list && !use_lists && !matches!(net.coverage, Coverage::Dense);
+    let blocks = net.blocks();
+    let chunks = blocks.min(if n <= 1 << 17 { 64 } else { 8 });
+    let rows_stride = (want.rows > 0).then(|| (net.len / want.rows).max(1));
+    let context = Context {
+        problem,
+        net,
+        phi,
+        lambda,
+        lists: if use_lists {
+            match &net.coverage {
+                Coverage::Listed(lists) => Some(lists),
+                _ => None,
+            }
+        } else {
+            None
+        },
+        movers: &movers,
+        // Kept: u_i − τ above this for some sample of the block, in cost units.
+        keep_above: collect.then_some(-(width + SLACK) * lambda),
+        rows_stride,
+        want,
+        entropic: problem.smooth.name() == "kl",
+        inverse_nu: problem.nu.iter().map(|v| 1.0 / v).collect(),
+        eta_total: problem.eta.iter().sum(),
+    };
+    let workers: Vec<Worker> = (0..chunks)
+        .into_par_iter()
+        .map(|c| context.chunk(blocks * c / chunks..blocks * (c + 1) / chunks))
+        .collect();
+    let (mean_cost, pass, lists) = merge(workers, n, want.mean_cost, collect);
+    if let Some((starts, atoms)) = lists {
+        // A list of most atoms costs more than it saves.
+        net.coverage = if atoms.len() * 10 > n * blocks * 6 {
+            Coverage::Dense
+        } else {
+            Coverage::Listed(Lists { phi: phi.to_vec(), lambda, slack: SLACK * lambda, starts, atoms })
+        };
+    }
+    if mean_cost.is_some() {
+        net.mean_cost = mean_cost;
+    }
+    pass
+}
+
+/// The few atoms that rose by more than the slack since the lists were made, and have to be looked at
+/// everywhere; none if they are too many or the lists are void.
+fn movers(lists: &Lists, phi: &[f64], n: usize) -> Option<Vec<u32>> {
+    let least = phi.iter().zip(&lists.phi).fold(f64::INFINITY, |a, (p, r)| a.min(p - r));
+    let movers: Vec<u32> =
+        (0..n as u32).filter(|&i| phi[i as usize] - lists.phi[i as usize] - least > lists.slack).collect();
+    (movers.len() * 50 <= n).then_some(movers)
+}
+
+fn merge(
+    workers: Vec<Worker>,
+    n: usize,
+    mean_cost: bool,
+    collect: bool,
+) -> (Option<Vec<f64>>, Pass, Option<(Vec<usize>, Vec<u32>)>) {
+    let mut pass = Pass {
+        smoothmax: 0.0,
+        linear: 0.0,
+        hard: 0.0,
+        exact: 0.0,
+        q: vec![0.0; n],
+        effective_atoms: 0.0,
+        rows: Rows { starts: vec![0], ..Rows::default() },
+        pairs: 0,
+    };
+    let mut means = vec![0.0; if mean_cost { n } else { 0 }];
+    let (mut starts, mut listed) = (vec![0usize], Vec::new());
+    let row_mass: f64 = workers.iter().map(|w| w.row_mass).sum();
+    for w in workers {
+        pass.smoothmax += w.smoothmax;
+        pass.linear += w.linear;
+        pass.hard += w.hard;
+        pass.exact += w.exact;
+        pass.effective_atoms += w.squares;
+        pass.pairs += w.pairs;
+        simd::axpy(1.0, &w.q, &mut pass.q);
+        if mean_cost {
+            simd::axpy(1.0, &w.mean_cost, &mut means);
+        }
+        let base = pass.rows.atoms.len();
+        pass.rows.starts.extend(w.rows.starts.iter().map(|s| base + s));
+        pass.rows.atoms.extend_from_slice(&w.rows.atoms);
+        pass.rows.d.extend_from_slice(&w.rows.d);
+        pass.rows.totals.extend_from_slice(&w.rows.totals);
+        pass.rows.weights.extend(w.rows.weights.iter().map(|v| v / row_mass));
+        if collect {
+            for len in w.list_lens {
+                starts.push(starts[starts.len() - 1] + len);
+            }
+            listed.extend_from_slice(&w.listed);
+        }
+    }
+    pass.effective_atoms = (pass.effective_atoms - 1.0).max(0.0);
+    (mean_cost.then_some(means), pass, collect.then_some((starts, listed)))
+}
+
+struct Context<'a> {
+    problem: &'a Frozen,
+    net: &'a Net,
+    phi: &'a [f64],
+    lambda: f64,
+    lists: Option<&'a Lists>,
+    movers: &'a [u32],
+    keep_above: Option<f64>,
+    rows_stride: Option<usize>,
+    want: Want,
+    entropic: bool,
+    inverse_nu: Vec<f64>,
+    eta_total: f64,
+}
+
+/// The atoms one block looks at, gathered side by side.
+struct Local {
+    index: Vec<u32>,
+    points: Soa<f64>,
+    phi: Vec<f64>,
+    eta: Vec<f64>,
+    inverse_nu: Vec<f64>,
+    q: Vec<f64>,
+}
+
+/// Buffers of one row.
+struct Buffers {
+    tile: Vec<f64>,
+    p: Vec<f64>,
+    d: Vec<f64>,
+    top: Vec<f64>,
+    scratch: Scratch,
+}
+
+/// A block's view of the atoms: all of them, or a list.
+struct View<'a> {
+    points: &'a Soa<f64>,
+    phi: &'a [f64],
+    eta: &'a [f64],
+    eta_rest: f64,
+    inverse_nu: &'a [f64],
+    index: Option<&'a [u32]>,
+}
+
+impl Context<'_> {
+    fn chunk(&self, blocks: std::ops::Range<usize>) -> Worker {
+        let n = self.problem.atoms();
+        let mut w = Worker {
+            smoothmax: 0.0,
+            linear: 0.0,
+            hard: 0.0,
+            exact: 0.0,
+            squares: 0.0,
+            q: vec![0.0; n],
+            mean_cost: vec![0.0; if self.want.mean_cost { n } else { 0 }],
+            rows: Rows::default(),
+            row_mass: 0.0,
+            listed: Vec::new(),
+            list_lens: Vec::new(),
+            pairs: 0,
+        };
+        let mut local = Local {
+            index: Vec::new(),
+            points: Soa::with_dim(self.problem.dim),
+            phi: Vec::new(),
+            eta: Vec::new(),
+            inverse_nu: Vec::new(),
+            q: Vec::new(),
+        };
+        let mut buffers = Buffers {
+            tile: Vec::new(),
+            p: vec![0.0; n],
+            d: vec![0.0; if self.rows_stride.is_some() { n } else { 0 }],
+            top: vec![0.0; if self.keep_above.is_some() { n } else { 0 }],
+            scratch: Scratch::default(),
+        };
+        for b in blocks {
+            match self.lists {
+                None => {
+                    let view = View {
+                        points: &self.problem.points,
+                        phi: self.phi,
+                        eta: &self.problem.eta,
+                        eta_rest: self.problem.eta_rest,
+                        inverse_nu: &self.inverse_nu,
+                        index: None,
+                    };
+                    let mut q = std::mem::take(&mut w.q);
+                    self.block(b, &view, &mut q, &mut w, &mut buffers);
+                    w.q = q;
+                }
+                Some(lists) => {
+                    self.gather(lists.block(b), &mut local);
+                    let Local { index, points, phi, eta, inverse_nu, q } = &mut local;
+                    let listed: f64 = eta.iter().sum();
+                    let view = View {
+                        points,
+                        phi,
+                        eta,
+                        eta_rest: self.problem.eta_rest + (self.eta_total - listed).max(0.0),
+                        inverse_nu,
+                        index: Some(index),
+                    };
+                    self.block(b, &view, q, &mut w, &mut buffers);
+                    for (&i, v) in index.iter().zip(q.iter()) {
+                        w.q[i as usize] += v;
+                    }
+                }
+            }
+        }
+        w
+    }
+
+    fn gather(&self, listed: &[u32], local: &mut Local) {
+        local.index.clear();
+        local.index.extend_from_slice(listed);
+        local.index.extend(self.movers.iter().filter(|i| listed.binary_search(i).is_err()));
+        let Local { index, points, phi, eta, inverse_nu, q } = local;
+        self.problem.points.gather(index, points);
+        let pick = |to: &mut Vec<f64>, from: &[f64]| {
+            to.clear();
+            to.extend(index.iter().map(|&i| from[i as usize]));
+        };
+        pick(phi, self.phi);
+        pick(eta, &self.problem.eta);
+        pick(inverse_nu, &self.inverse_nu);
+        q.clear();
+        q.resize(index.len(), 0.0);
+    }
+
+    fn block(&self, b: usize, view: &View<'_>, q: &mut [f64], w: &mut Worker, buffers: &mut Buffers) {
+        let n = view.phi.len();
+        let dim = self.problem.dim;
+        let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
+        let tile_rows = (TILE / n.max(1)).clamp(1, self.net.block);
+        buffers.tile.resize(tile_rows * n, 0.0);
+        if self.keep_above.is_some() {
+            buffers.top.fill(f64::NEG_INFINITY);
+        }
+        w.pairs += (samples.len() * n) as u64;
+        let mut first = samples.start;
+        while first < samples.end {
+            let last = (first + tile_rows).min(samples.end);
+            let tile = &mut buffers.tile[..(last - first) * n];
+            self.problem.cost.rows(&self.net.points[first * dim..last * dim], view.points, tile);
+            for j in first..last {
+                let u = &mut tile[(j - first) * n..][..n];
+                let weight = self.net.weight(j);
+                if self.want.mean_cost {
+                    simd::axpy(weight, u, &mut w.mean_cost);
+                }
+                let top = scores(view.phi, u);
+                let p = &mut buffers.p[..n];
+                let (value, linear, threshold, scale) = self.row(u, top, view, p, &mut buffers.scratch);
+                w.smoothmax += weight * value;
+                w.linear += weight * linear;
+                w.hard += weight * top;
+                simd::axpy(weight * scale, p, q);
+                w.squares += weight * scale * scale * square_dot(p, view.inverse_nu);
+                if self.keep_above.is_some() {
+                    raise(u, threshold, &mut buffers.top);
+                }
+                if self.rows_stride.is_some_and(|s| j % s == 0) {
+                    self.push_row(u, threshold, weight, scale, view, p, &mut buffers.d, w);
+                }
+                if self.want.exact && !self.problem.is_smooth {
+                    let own = &*self.problem.divergence;
+                    let row = Row { u, eta: view.eta, eta_rest: view.eta_rest, lambda: self.lambda };
+                    w.exact += weight * own.solve(&row, None, p, &mut buffers.scratch).value;
+                }
+            }
+            first = last;
+        }
+        if let Some(above) = self.keep_above {
+            let before = w.listed.len();
+            w.listed.extend((0..n as u32).filter(|&i| buffers.top[i as usize] > above));
+            w.list_lens.push(w.listed.len() - before);
+        }
+    }
+
+    /// Value, Σ p u, threshold, and the factor by which `p` has to be scaled to sum to one.
+    #[inline]
+    fn row(
+        &self,
+        u: &[f64],
+        top: f64,
+        view: &View<'_>,
+        p: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> (f64, f64, f64, f64) {
+        if self.entropic {
+            let sum = simd::exp_weights(u, top, 1.0 / self.lambda, Some(view.eta), p);
+            let value = top + self.lambda * sum.ln();
+            (value, simd::dot(p, u) / sum, value, 1.0 / sum)
+        } else {
+            let row = Row { u, eta: view.eta, eta_rest: view.eta_rest, lambda: self.lambda };
+            let s = self.problem.smooth.solve(&row, None, p, scratch);
+            (s.value, simd::dot(p, u), s.threshold, 1.0)
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the row's parts, borrowed from three owners")]
+    fn push_row(
+        &self,
+        u: &[f64],
+        threshold: f64,
+        weight: f64,
+        scale: f64,
+        view: &View<'_>,
+        p: &[f64],
+        d: &mut [f64],
+        w: &mut Worker,
+    ) {
+        let d = if self.entropic {
+            p
+        } else {
+            let d = &mut d[..u.len()];
+            curvature_into(&*self.problem.smooth, u, view.eta, threshold, self.lambda, d);
+            &*d
+        };
+        let scale = if self.entropic { scale } else { self.lambda };
+        let cut = ROW_CUT * d.iter().sum::<f64>();
+        let mut total = 0.0;
+        for (k, &v) in d.iter().enumerate() {
+            if v > cut {
+                w.rows.atoms.push(view.index.map_or(k as u32, |index| index[k]));
+                w.rows.d.push(v * scale);
+                total += v * scale;
+            }
+        }
+        w.row_mass += weight;
+        w.rows.starts.push(w.rows.atoms.len());
+        w.rows.weights.push(weight);
+        w.rows.totals.push(total);
+    }
+}
+
