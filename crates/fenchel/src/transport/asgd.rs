@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::measure::{Design, Sampler};
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
-use crate::smoothmax::bisect_into;
+use crate::smoothmax::bisect;
 
 /// Points drawn at a time.
 const DRAWN: usize = 1024;
@@ -123,7 +123,7 @@ fn ascend(run: &mut Run<'_, '_>, problem: &Frozen, settings: &Settings, asgd: As
             t += 1;
             let h = match &mut inexact {
                 None => oracle.evaluate(xs, &phi, &mut gradient)?,
-                Some(inexact) => inexact.evaluate(problem, xs, &phi, t, &mut gradient),
+                Some(inexact) => inexact.evaluate(problem, xs, &phi, t, &mut gradient)?,
             };
             if !h.is_finite() {
                 run.ended = Some(Status::Diverged);
@@ -199,7 +199,7 @@ impl Inexact {
         Ok(Some(Inexact { oracle_error, u: vec![0.0; n], p: vec![0.0; n], scratch: Scratch::with_capacity(n) }))
     }
 
-    fn evaluate(&mut self, problem: &Frozen, xs: &[f64], phi: &[f64], t: u64, gradient: &mut [f64]) -> f64 {
+    fn evaluate(&mut self, problem: &Frozen, xs: &[f64], phi: &[f64], t: u64, gradient: &mut [f64]) -> Result<f64> {
         let batch = (xs.len() / problem.dim) as f64;
         let epsilon = self.oracle_error / (2.0 * (t as f64).sqrt());
         gradient.copy_from_slice(&problem.nu);
@@ -210,13 +210,13 @@ impl Inexact {
                 *u = p - *u;
             }
             let row = Row { u: &self.u, eta: &problem.eta, eta_rest: problem.eta_rest, lambda: problem.lambda };
-            let s = bisect_into(&*problem.divergence, &row, epsilon, &mut self.p, &mut self.scratch);
+            let (s, _) = bisect(&*problem.divergence, &row, epsilon, &mut self.p, &mut self.scratch)?;
             value += s.value;
             // Σp < 1 would let φ drift along the constants.
             let sum: f64 = self.p.iter().sum();
             simd::axpy(-1.0 / (batch * sum), &self.p, gradient);
         }
-        simd::dot(&problem.nu, phi) - value / batch
+        Ok(simd::dot(&problem.nu, phi) - value / batch)
     }
 }
 

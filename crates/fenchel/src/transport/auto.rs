@@ -12,7 +12,7 @@ use super::newton::{Task, center, chi2, l1, rows_wanted, solve_net};
 use super::problem::{Frozen, SemiDiscrete, purpose};
 use super::settings::Settings;
 use super::solution::{Certified, HistoryPoint, Solution};
-use crate::bounds;
+
 use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
@@ -360,14 +360,14 @@ impl<'a, 'b> Run<'a, 'b> {
         for (&i, &p) in problem.active.iter().zip(&self.phi) {
             potential[i as usize] = Some(p);
         }
-        let gap = bounds::regularisation_gap(&*problem.divergence, &problem.eta, problem.lambda).ok();
+        let gap = super::feasible::regularisation_gap(&*problem.divergence, &problem.eta, problem.lambda);
         Solution {
             status,
             certified,
             value: evidence.value,
             interval: evidence.interval,
             bounds: evidence.bounds,
-            regularisation_gap: gap.filter(|g| g.is_finite()),
+            regularisation_gap: gap.is_finite().then_some(gap),
             potential,
             marginal_error: evidence.marginal,
             samples: self.samples,

@@ -3,7 +3,7 @@
 use super::settings::{Lambda, Settings, Solver};
 use super::solution::Solution;
 use super::{Plan, asgd, auto};
-use crate::bounds;
+
 use crate::cost::Cost;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
@@ -192,7 +192,7 @@ impl SemiDiscrete {
         let nu_all = self.marginal();
         let eta_all = self.reference_weights(&nu_all);
         let active: Vec<u32> = (0..nu_all.len() as u32).filter(|&i| nu_all[i as usize] > 0.0).collect();
-        bounds::check_feasible(&*self.divergence, &nu_all, &eta_all)?;
+        super::feasible::check_feasible(&*self.divergence, &nu_all, &eta_all)?;
         let pick = |v: &[f64]| -> Vec<f64> { active.iter().map(|&i| v[i as usize]).collect() };
         let (nu, eta) = (pick(&nu_all), pick(&eta_all));
         let eta_rest = if active.len() == nu_all.len() { 0.0 } else { (1.0 - eta.iter().sum::<f64>()).max(0.0) };
