@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Lipschitz constant of the terms clipped to [0, 1] it stops when the interval is below δ = ε/(L̄√N). Algorithm 2
 /// returns the upper end, where Σp ≤ 1. Both p* and the mixture of the ends with Σp = 1 lie between the weights
 /// at the two ends, atom by atom, so that the mixture, returned here, has the same guarantee (Theorem 4.9).
-pub(super) fn bisect<D: Divergence + ?Sized>(
+pub(crate) fn bisect<D: Divergence + ?Sized>(
     div: &D,
     row: &Row<'_>,
     epsilon: f64,

@@ -13,7 +13,7 @@
 //! it is an active-set method that ends exactly. From a cold start it takes 2 to 10 passes over the row, a few more
 //! where most weights are at their cap; from the threshold of a similar row 2 to 4.
 
-mod bisection;
+pub(crate) mod bisection;
 mod evaluate;
 
 use crate::divergence::Divergence;

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::measure::{Design, Sampler};
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
-use crate::smoothmax::bisect;
+use crate::smoothmax::bisection::bisect;
 
 /// Points drawn at a time.
 const DRAWN: usize = 1024;
@@ -65,7 +65,8 @@ struct Steps {
 impl Steps {
     fn new(problem: &Frozen, asgd: Asgd) -> Result<Steps> {
         let f = &*problem.divergence;
-        let lipschitz = problem.eta.iter().fold(0.0_f64, |a, &e| a.max(f.clipped_lipschitz(e))) / problem.lambda;
+        let lipschitz =
+            problem.eta.iter().fold(0.0_f64, |a, &e| a.max(f.clipped_lipschitz(e))) / problem.lambda;
         let concordance = std::f64::consts::SQRT_2 * f.self_concordance() / problem.lambda;
         let steps = Steps {
             rule: asgd.rule,
@@ -76,7 +77,9 @@ impl Steps {
         };
         let unfit = |what: &str| Err(Error::invalid("step rule", format!("{:?}", asgd.rule), what));
         match asgd.rule {
-            StepRule::Lipschitz if !lipschitz.is_finite() => unfit("another one: this divergence has no Lipschitz constant"),
+            StepRule::Lipschitz if !lipschitz.is_finite() => {
+                unfit("another one: this divergence has no Lipschitz constant")
+            }
             StepRule::SelfConcordant if !concordance.is_finite() => {
                 unfit("another one: this divergence is not self-concordant")
             }
@@ -101,7 +104,13 @@ impl Steps {
     }
 }
 
-fn ascend(run: &mut Run<'_, '_>, problem: &Frozen, settings: &Settings, asgd: Asgd, steps: &Steps) -> Result<()> {
+fn ascend(
+    run: &mut Run<'_, '_>,
+    problem: &Frozen,
+    settings: &Settings,
+    asgd: Asgd,
+    steps: &Steps,
+) -> Result<()> {
     let n = problem.atoms();
     let dim = problem.dim;
     let mut oracle: DualOracle<f64> = DualOracle::new(problem);
@@ -196,10 +205,22 @@ impl Inexact {
             return Ok(None);
         }
         let n = problem.atoms();
-        Ok(Some(Inexact { oracle_error, u: vec![0.0; n], p: vec![0.0; n], scratch: Scratch::with_capacity(n) }))
+        Ok(Some(Inexact {
+            oracle_error,
+            u: vec![0.0; n],
+            p: vec![0.0; n],
+            scratch: Scratch::with_capacity(n),
+        }))
     }
 
-    fn evaluate(&mut self, problem: &Frozen, xs: &[f64], phi: &[f64], t: u64, gradient: &mut [f64]) -> Result<f64> {
+    fn evaluate(
+        &mut self,
+        problem: &Frozen,
+        xs: &[f64],
+        phi: &[f64],
+        t: u64,
+        gradient: &mut [f64],
+    ) -> Result<f64> {
         let batch = (xs.len() / problem.dim) as f64;
         let epsilon = self.oracle_error / (2.0 * (t as f64).sqrt());
         gradient.copy_from_slice(&problem.nu);
@@ -209,7 +230,8 @@ impl Inexact {
             for (u, p) in self.u.iter_mut().zip(phi) {
                 *u = p - *u;
             }
-            let row = Row { u: &self.u, eta: &problem.eta, eta_rest: problem.eta_rest, lambda: problem.lambda };
+            let row =
+                Row { u: &self.u, eta: &problem.eta, eta_rest: problem.eta_rest, lambda: problem.lambda };
             let (s, _) = bisect(&*problem.divergence, &row, epsilon, &mut self.p, &mut self.scratch)?;
             value += s.value;
             // Σp < 1 would let φ drift along the constants.
@@ -246,7 +268,14 @@ fn guarantees(
         let g = steps.concordance.max(r);
         g * g / (curvature * t) * (4.0 * g * norm + 20.0).powi(4)
     });
-    Ok(AsgdBounds { continuous, lipschitz, self_concordant, potential_norm: norm, curvature, step: steps.step(t) })
+    Ok(AsgdBounds {
+        continuous,
+        lipschitz,
+        self_concordant,
+        potential_norm: norm,
+        curvature,
+        step: steps.step(t),
+    })
 }
 
 /// κ: smallest eigenvalue of −∇²h orthogonal to constants, by inverse iteration on a sample.

@@ -13,6 +13,7 @@ use super::problem::{Frozen, SemiDiscrete, purpose};
 use super::settings::Settings;
 use super::solution::{Certified, HistoryPoint, Solution};
 
+use crate::bounds;
 use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
@@ -146,7 +147,8 @@ impl<'a, 'b> Run<'a, 'b> {
                 return Ok(());
             }
             stage += 1.0;
-            self.lambda = if problem.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
+            self.lambda =
+                if problem.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
             self.choose_ridge();
         }
     }
@@ -246,15 +248,20 @@ impl<'a, 'b> Run<'a, 'b> {
                     break;
                 }
                 let ratio = (self.tested / (0.6 * tolerance)).clamp(2.0, 4.0);
-                let next = ((len as f64 * ratio * ratio.sqrt()) as usize).next_power_of_two().clamp(2 * len, 8 * len);
+                let next = ((len as f64 * ratio * ratio.sqrt()) as usize)
+                    .next_power_of_two()
+                    .clamp(2 * len, 8 * len);
                 if !self.affordable(next as f64 / len as f64, 0.5) {
                     self.ended = Some(Status::MaxTime);
                     break;
                 }
                 len = next.min(self.max_len);
             }
-            certificate_len =
-                certificate_len.max((self.len / 4).next_power_of_two()).max(self.enough).max(FIRST).min(self.max_len);
+            certificate_len = certificate_len
+                .max((self.len / 4).next_power_of_two())
+                .max(self.enough)
+                .max(FIRST)
+                .min(self.max_len);
             let evidence = self.certificate(certificate_len, self.ended.is_some())?;
             let l1_holds = evidence.marginal.l1 <= tolerance;
             let lower_holds = 2.0 * evidence.lower_noise <= tolerance * unit;
@@ -272,7 +279,8 @@ impl<'a, 'b> Run<'a, 'b> {
                 let by_gap = evidence.gap / (0.5 * tolerance * unit);
                 let by_noise = (2.0 * evidence.lower_noise / (0.7 * tolerance * unit)).powi(2);
                 let by_marginal = (evidence.marginal.l1 / (0.9 * tolerance)).powi(2);
-                let needed = if l1_holds { by_gap.max(by_noise) } else { by_gap.max(by_noise).max(by_marginal) };
+                let needed =
+                    if l1_holds { by_gap.max(by_noise) } else { by_gap.max(by_noise).max(by_marginal) };
                 (certificate_len as f64 * needed.clamp(2.0, 64.0)) as usize
             };
             let share = wanted as f64 / certificate_len as f64;
@@ -331,15 +339,17 @@ impl<'a, 'b> Run<'a, 'b> {
             stream: self.certificates << 16,
             max_iterations: if hurried { 6 } else { 20 },
             rows: self.rows,
+            lambda: self.lambda,
+            seed: self.settings.seed,
+            target: self.settings.tolerance,
         };
         let whole = self.cloud_len().and_then(|_| self.whole_net());
-        let target = self.settings.tolerance;
         let mut silent = crate::optim::Silent;
         let mut unhurried = Loop::new(None, &mut silent);
         let evidence = if hurried {
-            certify(self.problem, &phi, self.lambda, self.settings.seed, plan, whole, target, &mut unhurried)?
+            certify(self.problem, &phi, plan, whole, &mut unhurried)?
         } else {
-            certify(self.problem, &phi, self.lambda, self.settings.seed, plan, whole, target, &mut self.control)?
+            certify(self.problem, &phi, plan, whole, &mut self.control)?
         };
         self.samples += evidence.samples;
         self.seconds = self.control.seconds() - started;
@@ -360,14 +370,14 @@ impl<'a, 'b> Run<'a, 'b> {
         for (&i, &p) in problem.active.iter().zip(&self.phi) {
             potential[i as usize] = Some(p);
         }
-        let gap = super::feasible::regularisation_gap(&*problem.divergence, &problem.eta, problem.lambda);
+        let gap = bounds::regularisation_gap(&*problem.divergence, &problem.eta, problem.lambda);
         Solution {
             status,
             certified,
             value: evidence.value,
             interval: evidence.interval,
             bounds: evidence.bounds,
-            regularisation_gap: gap.is_finite().then_some(gap),
+            regularisation_gap: gap.ok().map(|g| g.upper),
             potential,
             marginal_error: evidence.marginal,
             samples: self.samples,

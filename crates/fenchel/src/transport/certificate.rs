@@ -47,19 +47,22 @@ pub(crate) struct Plan {
     pub(crate) max_iterations: usize,
     /// Hessian rows to start with.
     pub(crate) rows: usize,
+    /// λ of the smooth problem.
+    pub(crate) lambda: f64,
+    pub(crate) seed: u64,
+    /// The tolerance asked for.
+    pub(crate) target: f64,
 }
 
 /// Certifies `phi`. `whole` is the source itself, where it has finite support and is used whole.
 pub(crate) fn certify(
     problem: &Frozen,
     phi: &[f64],
-    lambda: f64,
-    seed: u64,
     plan: Plan,
     whole: Option<Net>,
-    target: f64,
     control: &mut Loop<'_>,
 ) -> Result<Evidence> {
+    let Plan { lambda, seed, target, .. } = plan;
     let exact = whole.is_some();
     let mut whole = whole;
     let replicates = if exact { 1 } else { plan.replicates.max(2) };
@@ -118,7 +121,8 @@ impl Draw {
         let theta = mixing(&last.q, problem);
         let (product_cost, product_divergence) = product(problem, &last.q, theta, net);
         let q_phi = simd::dot(&last.q, own);
-        let mix = |plan: f64, product: f64| if theta > 0.0 { (1.0 - theta) * plan + theta * product } else { plan };
+        let mix =
+            |plan: f64, product: f64| if theta > 0.0 { (1.0 - theta) * plan + theta * product } else { plan };
         let hard_upper = mix(q_phi - last.linear, product_cost);
         let (lower, upper) = if problem.is_smooth {
             let upper = mix(q_phi - last.smoothmax, product_cost + lambda * product_divergence);
@@ -279,7 +283,8 @@ mod tests {
     #[test]
     fn student_quantiles() {
         // Tables of the t distribution.
-        for (v, t) in [(1, 12.7062), (7, 2.36462), (11, 2.20099), (15, 2.13145), (31, 2.03951), (99, 1.98422)] {
+        for (v, t) in [(1, 12.7062), (7, 2.36462), (11, 2.20099), (15, 2.13145), (31, 2.03951), (99, 1.98422)]
+        {
             assert!((student_t_975(v) - t).abs() < 1e-3, "{v}: {}", student_t_975(v));
         }
     }

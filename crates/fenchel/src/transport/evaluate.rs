@@ -8,9 +8,9 @@
 use super::kernels::{raise, scores, square_dot};
 use super::net::{Coverage, Lists, Net};
 use super::problem::Frozen;
+use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
 use crate::simd;
-use crate::divergence::{Row, Scratch};
 use crate::smoothmax::curvature_into;
 use rayon::prelude::*;
 
@@ -153,12 +153,15 @@ fn movers(lists: &Lists, phi: &[f64], n: usize) -> Option<Vec<u32>> {
     (movers.len() * 50 <= n).then_some(movers)
 }
 
+/// Starts of the blocks' lists, and the lists.
+type Listing = (Vec<usize>, Vec<u32>);
+
 fn merge(
     workers: Vec<Worker>,
     n: usize,
     mean_cost: bool,
     collect: bool,
-) -> (Option<Vec<f64>>, Pass, Option<(Vec<usize>, Vec<u32>)>) {
+) -> (Option<Vec<f64>>, Pass, Option<Listing>) {
     let mut pass = Pass {
         smoothmax: 0.0,
         linear: 0.0,
@@ -436,4 +439,3 @@ impl Context<'_> {
         w.rows.totals.push(total);
     }
 }
-

@@ -7,7 +7,6 @@ mod asgd;
 mod auto;
 mod certificate;
 mod evaluate;
-mod feasible;
 mod kernels;
 mod net;
 mod newton;

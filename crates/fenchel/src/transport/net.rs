@@ -114,10 +114,11 @@ fn split(points: &[f64], dim: usize, block: usize, index: &mut [u32]) {
     let stride = index.len().div_ceil(256);
     let axis = (0..dim)
         .map(|k| {
-            let (lo, hi) = index.iter().step_by(stride).fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &i| {
-                let v = at(i, k);
-                (lo.min(v), hi.max(v))
-            });
+            let (lo, hi) =
+                index.iter().step_by(stride).fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), &i| {
+                    let v = at(i, k);
+                    (lo.min(v), hi.max(v))
+                });
             (k, hi - lo)
         })
         .max_by(|a, b| a.1.total_cmp(&b.1))

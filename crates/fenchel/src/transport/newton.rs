@@ -37,8 +37,6 @@ pub(crate) struct Solved {
     pub(crate) last: Pass,
     /// Set if the run has to end here.
     pub(crate) ended: Option<Status>,
-    /// Whether the net's own stopping test was met.
-    pub(crate) done: bool,
 }
 
 /// The numbers of a pass that outlive it.
@@ -97,7 +95,11 @@ pub(crate) fn solve_net(
     let mut rows = task.rows.min(MAX_NONZEROS / n * 64).max(64);
     let mut current = pass(problem, net, phi, lambda, Want { rows, lists: true, ..task.first });
     if !current.smoothmax.is_finite() {
-        return Err(Error::non_finite(format!("cost {}", problem.cost.name()), "a sample of the source", f64::NAN));
+        return Err(Error::non_finite(
+            format!("cost {}", problem.cost.name()),
+            "a sample of the source",
+            f64::NAN,
+        ));
     }
     let first = Summary::from(&current);
     let mut delta = task.delta;
@@ -116,8 +118,15 @@ pub(crate) fn solve_net(
         let x = direction(&current.rows, &current.q, problem, phi, delta, task.ridge, lambda);
         let mut trial: Vec<f64> = phi.iter().zip(&x).map(|(p, x)| p + lambda * x).collect();
         center(&mut trial);
-        let next = pass(problem, net, &trial, lambda, Want { rows, lists: true, exact: task.first.exact, ..Want::default() });
-        let gain = objective(problem, &trial, task.ridge, &next) - objective(problem, phi, task.ridge, &current);
+        let next = pass(
+            problem,
+            net,
+            &trial,
+            lambda,
+            Want { rows, lists: true, exact: task.first.exact, ..Want::default() },
+        );
+        let gain =
+            objective(problem, &trial, task.ridge, &next) - objective(problem, phi, task.ridge, &current);
         let next_error = l1(&next.q, &problem.nu);
         // Close to the optimum the gain drowns in rounding; the marginal still tells.
         let floor = 1e-13 * (next.smoothmax.abs() + problem.unit);
@@ -132,7 +141,7 @@ pub(crate) fn solve_net(
             refused += 1;
         }
     }
-    Ok(Solved { first, last: current, ended, done })
+    Ok(Solved { first, last: current, ended })
 }
 
 /// h(φ) − (ε/2)‖φ‖² on the net.
@@ -261,7 +270,11 @@ impl<'a> System<'a> {
         if let Some(a) = &self.assembled {
             let entry = |i: usize| {
                 let range = a.starts[i]..a.starts[i + 1];
-                let off: f64 = a.atoms[range.clone()].iter().zip(&a.values[range]).map(|(&k, v)| v * x[k as usize]).sum();
+                let off: f64 = a.atoms[range.clone()]
+                    .iter()
+                    .zip(&a.values[range])
+                    .map(|(&k, v)| v * x[k as usize])
+                    .sum();
                 self.diagonal[i] * x[i] - off
             };
             return if a.atoms.len() < 100_000 {

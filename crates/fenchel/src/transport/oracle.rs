@@ -139,7 +139,11 @@ impl<T: Scalar> DualOracle<T> {
     pub fn evaluate(&mut self, xs: &[T], phi: &[T], gradient: &mut [T]) -> Result<f64> {
         let n = self.atoms();
         if phi.len() != n || gradient.len() != n {
-            return Err(Error::shape("phi and gradient", format!("{n} numbers, one an atom with mass"), phi.len()));
+            return Err(Error::shape(
+                "phi and gradient",
+                format!("{n} numbers, one an atom with mass"),
+                phi.len(),
+            ));
         }
         if xs.is_empty() || !xs.len().is_multiple_of(self.dim) {
             return Err(Error::shape("xs", format!("rows of {} coordinates", self.dim), xs.len()));
@@ -196,11 +200,15 @@ impl<T: Scalar> DualOracle<T> {
                     for (d, u) in w.double.iter_mut().zip(u.iter()) {
                         *d = u.double();
                     }
-                    let row =
-                        Row { u: &w.double, eta: &self.eta_double, eta_rest: self.eta_rest, lambda: self.lambda };
+                    let row = Row {
+                        u: &w.double,
+                        eta: &self.eta_double,
+                        eta_rest: self.eta_rest,
+                        lambda: self.lambda,
+                    };
                     w.value += self.divergence.solve(&row, None, &mut w.weights, &mut w.scratch).value;
                     for (q, p) in w.q.iter_mut().zip(&w.weights) {
-                        *q = *q + T::number(*p);
+                        *q += T::number(*p);
                     }
                 }
             }

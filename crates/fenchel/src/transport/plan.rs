@@ -5,9 +5,8 @@ use super::solution::Solution;
 use crate::cost::{self, Cost};
 use crate::divergence::{self, Divergence, Row, Scratch};
 use crate::error::{Error, Result};
-use crate::measure::{PointCloud, Soa, Source, file::write_atomically};
+use crate::measure::{PointCloud, Soa, Source};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -151,7 +150,11 @@ impl Plan {
         self.cost.rows(x, &self.points, &mut u);
         for ((u, phi), i) in u.iter_mut().zip(&self.phi).zip(&self.active) {
             if !u.is_finite() {
-                return Err(Error::non_finite(format!("cost {}", self.cost.name()), format!("x = {x:?}, atom {i}"), *u));
+                return Err(Error::non_finite(
+                    format!("cost {}", self.cost.name()),
+                    format!("x = {x:?}, atom {i}"),
+                    *u,
+                ));
             }
             *u = phi - *u;
         }
@@ -243,7 +246,11 @@ impl Plan {
     /// # Errors
     ///
     /// [`Error::File`] if the file cannot be read or is no plan.
-    pub fn load_with(path: impl AsRef<Path>, cost: Arc<dyn Cost>, divergence: Arc<dyn Divergence>) -> Result<Self> {
+    pub fn load_with(
+        path: impl AsRef<Path>,
+        cost: Arc<dyn Cost>,
+        divergence: Arc<dyn Divergence>,
+    ) -> Result<Self> {
         Plan::assemble(Plan::read(path.as_ref())?, cost, divergence)
     }
 
@@ -277,14 +284,13 @@ impl Solution {
 }
 
 fn save_json<T: Serialize>(value: &T, path: &Path) -> Result<()> {
-    write_atomically(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        out.write_all(b"\n")
-    })
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::file(path, e.to_string()))?;
+    std::fs::write(path, text + "\n").map_err(|e| Error::file(path, format!("cannot be written: {e}")))
 }
 
 fn load_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
     serde_json::from_str(&text).map_err(|e| Error::File {
         path: path.to_owned(),
         line: Some(e.line() as u64).filter(|&l| l > 0),

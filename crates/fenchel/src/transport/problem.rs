@@ -4,6 +4,7 @@ use super::settings::{Lambda, Settings, Solver};
 use super::solution::Solution;
 use super::{Plan, asgd, auto};
 
+use crate::bounds;
 use crate::cost::Cost;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
@@ -96,7 +97,11 @@ impl SemiDiscrete {
     /// [`Error::NonFinite`] if one is negative or not finite or all are zero.
     pub fn reference(mut self, eta: Vec<f64>) -> Result<Self> {
         if eta.len() != self.atoms.len() {
-            return Err(Error::shape("reference", format!("{} weights, one an atom", self.atoms.len()), eta.len()));
+            return Err(Error::shape(
+                "reference",
+                format!("{} weights, one an atom", self.atoms.len()),
+                eta.len(),
+            ));
         }
         for (i, &v) in eta.iter().enumerate() {
             if !v.is_finite() {
@@ -146,7 +151,9 @@ impl SemiDiscrete {
             Some(n) => rayon::ThreadPoolBuilder::new()
                 .num_threads(n)
                 .build()
-                .map_err(|e| Error::invalid("threads", n, format!("a number of threads that can start ({e})")))?
+                .map_err(|e| {
+                    Error::invalid("threads", n, format!("a number of threads that can start ({e})"))
+                })?
                 .install(run),
         }
     }
@@ -192,10 +199,11 @@ impl SemiDiscrete {
         let nu_all = self.marginal();
         let eta_all = self.reference_weights(&nu_all);
         let active: Vec<u32> = (0..nu_all.len() as u32).filter(|&i| nu_all[i as usize] > 0.0).collect();
-        super::feasible::check_feasible(&*self.divergence, &nu_all, &eta_all)?;
+        bounds::check_feasible(&*self.divergence, &nu_all, &eta_all)?;
         let pick = |v: &[f64]| -> Vec<f64> { active.iter().map(|&i| v[i as usize]).collect() };
         let (nu, eta) = (pick(&nu_all), pick(&eta_all));
-        let eta_rest = if active.len() == nu_all.len() { 0.0 } else { (1.0 - eta.iter().sum::<f64>()).max(0.0) };
+        let eta_rest =
+            if active.len() == nu_all.len() { 0.0 } else { (1.0 - eta.iter().sum::<f64>()).max(0.0) };
         let dim = self.atoms.dim();
         let mut rows = Vec::with_capacity(active.len() * dim);
         for &i in &active {

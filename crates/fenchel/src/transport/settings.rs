@@ -132,7 +132,7 @@ impl Settings {
             return Err(Error::invalid("threads", 0, "at least 1"));
         }
         if let Some(s) = self.max_seconds
-            && !(s > 0.0)
+            && (s.is_nan() || s <= 0.0)
         {
             return Err(Error::invalid("max_seconds", s, "a number above 0"));
         }
