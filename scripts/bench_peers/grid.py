@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from bench_peers import ott_solver, pot_solver
 from bench_peers.problems import Judge, Problem
-from bench_peers.trajectory import Checkpoint, Reached, first_within
+from bench_peers.trajectory import Reached, first_within
 
 #: χ² marginal error that has to be reached.
 TARGET = 1e-2
@@ -21,7 +19,6 @@ class Peer:
     """A peer with the settings that were best when the script was written."""
 
     name: str
-    trajectory: Callable[[np.ndarray, float, Config, int, float], list[Checkpoint]]
     known: Config
     batches: tuple[int, ...]
     #: Seconds after which a run is given up.
@@ -41,7 +38,6 @@ def peers(problem: Problem) -> list[Peer]:
     return [
         Peer(
             "OTT, best step",
-            ott_solver.trajectory,
             ott(2048, 2.0) if plane else ott(256, 300.0),
             batches,
             limit=6.0,
@@ -49,20 +45,18 @@ def peers(problem: Problem) -> list[Peer]:
         ),
         Peer(
             "OTT, best step, averaging",
-            ott_solver.trajectory,
             ott(256, 2.0, newest_weight=0.02) if plane else ott(256, 1000.0, newest_weight=0.2),
             batches,
             limit=6.0,
         ),
         Peer(
             "POT, best step",
-            pot_solver.trajectory,
-            pot(32, 180.0) if plane else pot(32, 1800.0),
-            (32, 128, 512),
-            limit=40.0,
+            pot(32, 50.0, single=True) if plane else pot(128, 3600.0, single=True),
+            (16, 32, 64, 128, 256),
+            limit=20.0,
             goal=goal,
         ),
-        Peer("POT, defaults", pot_solver.trajectory, pot(), (32,), limit=60.0, tuned=False),
+        Peer("POT, defaults", pot(), (32,), limit=60.0, tuned=False),
     ]
 
 
@@ -73,7 +67,7 @@ def _fastest(
     best: tuple[Config, float] | None = None
     for config in candidates:
         limit = peer.limit if best is None else 1.2 * best[1]
-        run = peer.trajectory(problem.atoms, problem.temperature, config, 0, limit)
+        run = config.trajectory(problem.atoms, problem.temperature, 0, limit)
         reached = first_within(run, TARGET, judge.rough, judge.rough)
         if reached is not None and (best is None or reached.seconds < best[1]):
             best = (config, reached.seconds)
@@ -113,5 +107,5 @@ def measure(
     peer: Peer, problem: Problem, judge: Judge, config: Config, seed: int
 ) -> Reached | None:
     """One run with these settings, judged on the whole common sample."""
-    run = peer.trajectory(problem.atoms, problem.temperature, config, seed, peer.limit)
+    run = config.trajectory(problem.atoms, problem.temperature, seed, peer.limit)
     return first_within(run, TARGET, judge.rough, judge.exact)

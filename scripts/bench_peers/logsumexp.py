@@ -20,6 +20,7 @@ GOALS = {"f64": 1.5, "f32": 2.0}
 #: How close to the binding limit of the machine we want to be.
 LIMIT_GOAL = 1.0 / 1.3
 PEERS = ("jax", "numpy", "scipy")
+Call = Callable[[], object]
 DTYPES = {"f64": np.float64, "f32": np.float32}
 
 
@@ -30,7 +31,7 @@ def numpy_logsumexp(numbers: np.ndarray, axis: int | None) -> np.ndarray:
     return np.log(total) + top.reshape(total.shape)
 
 
-def peer_calls(numbers: np.ndarray, axis: int | None) -> dict[str, Callable[[], object]]:
+def peer_calls(numbers: np.ndarray, axis: int | None) -> dict[str, Call]:
     """A call for each peer that computes the log-sum-exp of ``numbers`` to the end."""
     on_device = jnp.asarray(numbers)
     jitted = jax.jit(lambda x: jax.nn.logsumexp(x, axis=axis))
@@ -41,19 +42,28 @@ def peer_calls(numbers: np.ndarray, axis: int | None) -> dict[str, Callable[[], 
     }
 
 
-def measure_peers(rates: BestRates, repetitions: int) -> None:
-    """One round of all peers on all four cases."""
-    rng = np.random.default_rng(1)
+def all_peer_calls() -> list[tuple[str, bool, Call]]:
+    """Name, whether JAX must be in double precision, and call, for every peer and case."""
+    result = []
+    normal = np.random.default_rng(1).standard_normal(COUNT)
     for dtype, kind in DTYPES.items():
-        flat = rng.standard_normal(COUNT, dtype=kind)
+        flat = normal.astype(kind)
+        double = dtype == "f64"
         for shape, numbers, axis in (
             ("whole", flat, None),
             ("rows1000", flat.reshape(-1, ROW_LENGTH), 1),
         ):
-            with jax.enable_x64(dtype == "f64"):
-                for peer, call in peer_calls(numbers, axis).items():
-                    seconds = best_seconds(call, repetitions)
-                    rates.add(f"{peer}/{dtype}/{shape}", COUNT / seconds)
+            with jax.enable_x64(double):
+                calls = peer_calls(numbers, axis)
+            result += [(f"{peer}/{dtype}/{shape}", double, call) for peer, call in calls.items()]
+    return result
+
+
+def measure_peers(calls: list[tuple[str, bool, Call]], rates: BestRates, repetitions: int) -> None:
+    """One round of all peers on all cases."""
+    for name, double, call in calls:
+        with jax.enable_x64(double):
+            rates.add(name, COUNT / best_seconds(call, repetitions))
 
 
 def _billions(rate: float | None) -> float | None:
@@ -105,16 +115,19 @@ def run(quick: bool) -> Section:
     """Alternate our bench and the peers for several rounds."""
     bench = RateBench("logsumexp", "numbers_per_second")
     rates = BestRates()
+    calls = all_peer_calls()
     for _ in range(2 if quick else 5):
         rates.add_all(bench.run())
-        measure_peers(rates, repetitions=2 if quick else 4)
+        measure_peers(calls, rates, repetitions=2 if quick else 4)
     section = Section(f"a) log-sum-exp of {COUNT:,} numbers", rows(rates))
     for kind, label in (("read", "reading memory (plain sum)"), ("exp", "exp in cache")):
         for dtype in DTYPES:
             rate = rates.get(f"machine/{kind}/{dtype}")
             if rate is not None:
                 section.remarks.append(f"{label}, {dtype}: {rate / 1e9:.2f} G numbers/s")
-    section.remarks.append("best of all rounds; JAX jitted, compiled beforehand, data on its device")
+    section.remarks.append(
+        "best of all rounds; JAX jitted, compiled beforehand, data on its device"
+    )
     if bench.missing:
         section.remarks.append(f"ours missing: {bench.missing}")
     return section

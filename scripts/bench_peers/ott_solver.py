@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +31,12 @@ class Config:
         """Short description for the table."""
         averaged = "" if self.newest_weight == 0.99 else f", averaging {self.newest_weight:g}"
         return f"{self.optimizer} {self.step:.3g}, batch {self.batch}{averaged}"
+
+    def trajectory(
+        self, atoms: np.ndarray, temperature: float, seed: int, limit: float
+    ) -> list[Checkpoint]:
+        """Run with this configuration; see :func:`trajectory`."""
+        return trajectory(atoms, temperature, self, seed, limit)
 
 
 def problem(atoms: np.ndarray, temperature: float) -> SemidiscreteLinearProblem:
@@ -77,10 +82,12 @@ def start(atoms: np.ndarray, config: Config) -> semidiscrete.SemidiscreteState:
     )
 
 
-def stepper(chosen: semidiscrete.SemidiscreteSolver) -> Callable[..., semidiscrete.SemidiscreteState]:
+def stepper(
+    chosen: semidiscrete.SemidiscreteSolver,
+) -> Callable[..., semidiscrete.SemidiscreteState]:
     """A compiled ``(key, problem, state, count) -> state`` that takes ``count`` of its steps."""
 
-    @functools.partial(jax.jit)
+    @jax.jit
     def advance(key, problem, state, count):  # type: ignore[no-untyped-def]
         def body(_, state):  # type: ignore[no-untyped-def]
             return chosen.step(jr.fold_in(key, state.it), state, problem)

@@ -25,6 +25,12 @@ class Config:
         step = "default step" if self.step is None else f"step {self.step:.3g}"
         return f"{step}, batch {self.batch}, {'f32' if self.single else 'f64'}"
 
+    def trajectory(
+        self, atoms: np.ndarray, temperature: float, seed: int, limit: float
+    ) -> list[Checkpoint]:
+        """Run with this configuration; see :func:`trajectory`."""
+        return trajectory(atoms, temperature, self, seed, limit)
+
 
 class _TimeUp(Exception):
     """Raised from the sampler to end a run."""
@@ -34,8 +40,8 @@ class _Recorder:
     """A Gaussian sampler that reads the solver's averaged potential off as it is called.
 
     POT has no callback. It asks for samples once an iteration, from the frame whose local variable
-    ``g_avg`` is what it would return if it stopped there, so that is read (never written). POT makes
-    a new array each iteration: keeping a reference is enough and costs nothing.
+    ``g_avg`` is what it would return if it stopped there, so that is read (never written). POT
+    makes a new array each iteration: keeping a reference is enough and costs nothing.
     """
 
     def __init__(self, shape: tuple[int, int], dtype: type, seed: int, limit: float) -> None:

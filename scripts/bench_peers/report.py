@@ -103,7 +103,9 @@ def save(sections: list[Section], path: Path) -> None:
             {
                 "title": section.title,
                 "remarks": section.remarks,
-                "rows": [asdict(row) | {"ratio": row.ratio, "met": row.met} for row in section.rows],
+                "rows": [
+                    asdict(row) | {"ratio": row.ratio, "met": row.met} for row in section.rows
+                ],
             }
             for section in sections
         ],

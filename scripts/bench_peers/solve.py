@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench_peers import ours
-from bench_peers.grid import TARGET, best_config, measure, peers
+from bench_peers.grid import TARGET, Config, best_config, measure, peers
 from bench_peers.problems import BLOCK, SAMPLE_BLOCKS, Judge, Problem, draw
 from bench_peers.report import Row, Section
 from bench_peers.trajectory import Checkpoint, Reached, first_within
@@ -118,7 +118,7 @@ def _compare(
 def _add_rows(
     problem: Problem,
     contestants: dict[str, Solve],
-    settings: dict[str, object],
+    settings: dict[str, Config],
     results: dict[str, list[Reached | None]],
     section: Section,
 ) -> None:
@@ -127,7 +127,7 @@ def _add_rows(
     our_seconds = _median_seconds(results.get(label, [])) if label else None
     for peer in peers(problem):
         runs = results[peer.name]
-        note = f"{settings[peer.name].label()}; {_errors(runs)}"  # type: ignore[attr-defined]
+        note = f"{settings[peer.name].label()}; {_errors(runs)}"
         if all(run is None for run in runs):
             note += f" within {peer.limit:g} s"
         section.rows.append(
@@ -158,11 +158,11 @@ def run(work: Path, full: bool, quick: bool) -> Section:
     for problem in draw(work / "problems"):
         _compare(problem, dict(contestants), full, quick, section)
     section.remarks += [
-        "median over seeds; each run is timed to its first potential that passes, judged in f64 on "
-        f"one common sample of {SAMPLE_BLOCKS * BLOCK:,} points; judging is not counted",
-        "in the peers' favour: compilation, imports, the search for step and batch are not counted, "
-        "nor are OTT's own error evaluations",
-        "ours untuned: 'engine' counts from the start of main, 'command' the whole process with its "
-        "certificate at its default tolerance",
+        "median over seeds; each run is timed to its first potential that passes, judged in f64 "
+        f"on one common sample of {SAMPLE_BLOCKS * BLOCK:,} points; judging is not counted",
+        "in the peers' favour: compilation, imports, the search for step and batch are not "
+        "counted, nor are OTT's own error evaluations",
+        "ours untuned: 'engine' counts from the start of main, 'command' the whole process with "
+        "its certificate at its default tolerance",
     ]
     return section

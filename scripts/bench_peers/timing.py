@@ -39,3 +39,8 @@ class BestRates:
     def get(self, name: str) -> float | None:
         """The best rate of ``name``, or ``None`` if it was never measured."""
         return self._rates.get(name)
+
+    def best(self, *names: str) -> float | None:
+        """The best rate of several names; ``None`` if none of them was measured."""
+        measured = [self._rates[name] for name in names if name in self._rates]
+        return max(measured, default=None)
