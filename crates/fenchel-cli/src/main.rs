@@ -1,2 +1,31 @@
 //! The command `fenchel`.
-fn main() {}
+//!
+//! Each subcommand is one file in `commands`; what they share is beside it: reading measures (`input`), progress
+//! and interruption (`progress`), numbers as people read them (`report`), pictures (`picture`).
+
+mod args;
+mod commands;
+mod failure;
+mod input;
+mod picture;
+mod progress;
+mod report;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match args::Cli::try_parse() {
+        Ok(cli) => commands::run(cli.command),
+        Err(error) if error.use_stderr() => Err(failure::Failure::usage(&error)),
+        // Help and version: asked for, so printed on standard output.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,54 @@
+//! The command tree. Options of a subcommand live beside it, in `commands`.
+
+use crate::commands::{completions, list, man, max, transport};
+use clap::{Parser, Subcommand};
+
+const TOUR: &str = "\
+First steps:
+  fenchel transport                        a complete example, solved in seconds
+  fenchel transport --target shops.csv     a standard Gaussian to your own points
+  fenchel max losses.csv --column loss     the smooth maximum of a column
+  fenchel list                             every divergence, cost and source
+
+Exit codes: 0 done; 1 a result, written, that did not reach its tolerance (its status says why);
+2 bad input, with a message that says what is wrong and what is wanted.";
+
+/// Smooth maxima and certified optimal transport.
+///
+/// A smooth maximum of scores u is the largest ⟨u, p⟩ − λ D(p‖η) over probability vectors p. It is
+/// log-sum-exp when D is the Kullback–Leibler divergence, and the inner problem of regularised optimal
+/// transport for every divergence that `fenchel list` shows.
+#[derive(Debug, Parser)]
+#[command(name = "fenchel", version, after_help = TOUR, after_long_help = TOUR, arg_required_else_help = true)]
+#[command(max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands, one file each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Optimal transport from anything one can draw from to finitely many points, with a certificate
+    Transport(Box<transport::Args>),
+    /// The smooth maximum of a column of numbers
+    Max(max::Args),
+    /// Every divergence, cost and source, one line each
+    List(list::Args),
+    /// Shell completions on standard output
+    Completions(completions::Args),
+    /// Manual pages on standard output
+    Man(man::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,169 @@
+//! Options of `fenchel transport`.
+
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  fenchel transport
+      The built-in problem: a standard Gaussian in the plane to 10 points in [−1, 1]², l∞ cost,
+      Kullback–Leibler divergence, λ = 0.1.
+
+  fenchel transport --target shops.csv --weights size --lambda rel:0.01
+      A standard Gaussian to the rows of shops.csv; the column `size` holds their weights ν.
+
+  fenchel transport --source people-1.csv people-2.csv --target shops.csv --cost l2 --divergence none
+      From the points of two files, without regularisation.
+
+  fenchel transport --target houses.csv --columns 1-8 --standardize --tolerance 0.01 --json
+      The first eight columns, each to mean 0 and standard deviation 1; the result on standard output.
+
+  fenchel transport --solver asgd --steps 1000000 --step-rule continuous
+      Averaged stochastic gradient ascent with the step size of its convergence theorem.
+
+Files written to --out:
+  result.json        everything the solve found
+  potentials.csv     one line an atom: index, coordinates, weight, potential
+  plan.json          the plan, to be loaded and used at new points
+  convergence.svg    dual value, interval and marginal error over the samples drawn (and .png)
+  cells.svg          in the plane: where mass goes, over the source's density (and .png)
+
+Exit code 0 if the tolerance was reached, 1 if not (the result is written all the same), 2 for bad input.";
+
+/// Optimal transport from anything one can draw from to finitely many points, with a certificate
+///
+/// Moves the mass of a source μ to weighted points (atoms) y with weights ν at the least expected cost, plus λ
+/// times a divergence of the plan. The answer is a potential φ, one number an atom: mass at x goes where
+/// φ − c(x, y) is largest, softly for λ > 0. It comes with a 95% interval for the regularised cost, bounds on
+/// the unregularised one, and the distance of the plan's second marginal from ν, all measured on samples that
+/// the solver has not seen.
+///
+/// Without --source and --target it solves a built-in problem in seconds.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES, after_help = "Examples and the files that are written: --help")]
+pub struct Args {
+    /// Where mass comes from: NAME:DIMENSION (`fenchel list sources`) or files
+    ///
+    /// Files are CSV or NPY, one point a row, all of the same dimension: the measure is those points together.
+    /// Without it: a standard Gaussian of the target's dimension.
+    #[arg(long, value_name = "NAME|FILE", num_args = 1.., help_heading = "Problem")]
+    pub source: Vec<String>,
+
+    /// Where mass goes: a CSV or NPY file, one atom a row
+    #[arg(long, value_name = "FILE", help_heading = "Problem")]
+    pub target: Option<PathBuf>,
+
+    /// Column of the target that holds the weights ν (need not sum to 1; uniform without it)
+    #[arg(long, value_name = "COLUMN", requires = "target", help_heading = "Problem")]
+    pub weights: Option<String>,
+
+    /// Column of the target that holds the reference weights η of the divergence (uniform without it)
+    #[arg(long, value_name = "COLUMN", requires = "target", help_heading = "Problem")]
+    pub reference: Option<String>,
+
+    /// Column of the source's files that holds their weights (uniform without it)
+    #[arg(long, value_name = "COLUMN", requires = "source", help_heading = "Problem")]
+    pub source_weights: Option<String>,
+
+    /// Columns of the files that are coordinates: names, numbers from 1, ranges; `1-8`, `lat,lon`
+    ///
+    /// Without it: every column that holds no weights.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Problem")]
+    pub columns: Vec<String>,
+
+    /// Shift and scale every coordinate by the target's mean and standard deviation
+    ///
+    /// The same map is applied to the points of source files; a named source is left as it is.
+    #[arg(long, requires = "target", help_heading = "Problem")]
+    pub standardize: bool,
+
+    /// Cost c(x, y) (`fenchel list costs`) [default: sqeuclidean; linf for the built-in problem]
+    #[arg(long, value_name = "NAME", help_heading = "Problem")]
+    pub cost: Option<String>,
+
+    /// Divergence that regularises the plan (`fenchel list divergences`)
+    #[arg(long, value_name = "NAME", default_value = "kl", help_heading = "Problem")]
+    pub divergence: String,
+
+    /// Strength λ of the regularisation, in units of the cost, or relative: `rel:0.01`
+    ///
+    /// rel: multiplies the standard deviation of the costs.
+    /// [default: rel:0.1; 0.1 for the built-in problem]
+    #[arg(long, value_name = "NUMBER|rel:NUMBER", allow_negative_numbers = true, help_heading = "Problem")]
+    pub lambda: Option<String>,
+
+    /// Accuracy to reach, relative to the standard deviation of the costs
+    ///
+    /// Bounds the marginal error Σ|q − ν| and, times that standard deviation, the width of the value's interval.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1e-3, allow_negative_numbers = true)]
+    #[arg(help_heading = "Solver")]
+    pub tolerance: f64,
+
+    /// Method
+    #[arg(long, value_enum, default_value_t = Method::Auto, help_heading = "Solver")]
+    pub solver: Method,
+
+    /// asgd: number of steps [default: 100000]
+    #[arg(long, value_name = "NUMBER", help_heading = "Solver")]
+    pub steps: Option<u64>,
+
+    /// asgd: samples a step [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "Solver")]
+    pub batch: Option<usize>,
+
+    /// asgd: step size [default: practical-decaying]
+    #[arg(long, value_enum, value_name = "RULE", help_heading = "Solver")]
+    pub step_rule: Option<Rule>,
+
+    /// asgd: accuracy ε̄ of the weights, ε̄/(2√t) at step t; 0 is exact [default: 0]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub oracle_error: Option<f64>,
+
+    /// Seed of all randomness; the same seed gives the same result for any number of threads
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = "Solver")]
+    pub seed: u64,
+
+    /// Threads [default: all]
+    #[arg(long, value_name = "NUMBER", help_heading = "Solver")]
+    pub threads: Option<usize>,
+
+    /// Time budget in seconds; the best result so far is written when it is spent
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, allow_negative_numbers = true)]
+    #[arg(help_heading = "Solver")]
+    pub max_time: f64,
+
+    /// Directory for the results; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "fenchel-out", help_heading = "Output")]
+    pub out: PathBuf,
+
+    /// No progress and no table
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+
+    /// The result as JSON on standard output instead of the table
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// The methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Method {
+    /// Growing samples, decreasing regularisation, second-order steps: nothing to choose
+    Auto,
+    /// Averaged stochastic gradient ascent
+    Asgd,
+}
+
+/// The step sizes of asgd; T is the number of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rule {
+    /// 1/(2(2+ε̄)²√T), for continuous marginal distributions
+    Continuous,
+    /// 1/(2(2+ε̄)²√T + L), for Lipschitz continuous ones
+    Lipschitz,
+    /// 1/(2G²√T), G = max(√2·M/λ, 2+ε̄), for self-concordant ones
+    SelfConcordant,
+    /// 1/(4√T)
+    PracticalConstant,
+    /// 1/(4√t) at step t
+    PracticalDecaying,
+}

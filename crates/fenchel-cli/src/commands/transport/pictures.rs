@@ -1,0 +1,88 @@
+//! What the two pictures of a result show.
+
+use super::args::Args;
+use super::output::Report;
+use crate::failure::Result;
+use crate::picture::{Cells, Drawing, MOST_ATOMS, convergence};
+use crate::report;
+use fenchel::measure::{Design, draw_points};
+use fenchel::transport::Plan;
+
+/// Points from which the source's density is estimated.
+const SAMPLE: usize = 1 << 18;
+
+/// Stream of the random numbers behind the density; the result does not depend on it.
+const PURPOSE: u64 = u64::MAX;
+
+/// The pictures that this result has, by name.
+pub fn pictures(report: &Report<'_>, plan: &Plan, args: &Args) -> Result<Vec<(&'static str, Drawing)>> {
+    let (title, subtitle) = (title(report), subtitle(report));
+    let mut drawings = vec![("convergence", convergence(report.solution, &title, &subtitle))];
+    if report.problem.names.len() == 2 && report.problem.masses.len() <= MOST_ATOMS {
+        drawings.push(("cells", cells(report, plan, args, &title, &subtitle)?));
+    }
+    Ok(drawings)
+}
+
+fn title(report: &Report<'_>) -> String {
+    let n = report.problem.masses.len();
+    format!("{} to {n} {}", short(&report.solution.source), if n == 1 { "atom" } else { "atoms" })
+}
+
+/// Divergence, strength, cost; value and how the solve ended.
+fn subtitle(report: &Report<'_>) -> String {
+    let s = report.solution;
+    let lambda = s.lambda.map_or(String::new(), |l| format!(", λ = {}", report::plain(l, 3)));
+    let (lower, upper) = report::interval(s.interval.lower, s.interval.upper);
+    format!("{}{lambda}, cost {}; value in [{lower}, {upper}]; {}", s.divergence, s.cost, s.status)
+}
+
+/// The end of a long name.
+fn short(name: &str) -> String {
+    let n = name.chars().count();
+    if n <= 44 { name.to_owned() } else { format!("…{}", name.chars().skip(n - 43).collect::<String>()) }
+}
+
+/// x₁ for x1; other names are left alone.
+fn subscripted(name: &str) -> String {
+    match name.strip_prefix('x').map(|n| n.chars().map(|c| c.to_digit(10)).collect::<Option<Vec<_>>>()) {
+        Some(Some(digits)) if !digits.is_empty() => {
+            let low = digits.into_iter().filter_map(|d| char::from_u32('₀' as u32 + d));
+            std::iter::once('x').chain(low).collect()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+fn cells(report: &Report<'_>, plan: &Plan, args: &Args, title: &str, subtitle: &str) -> Result<Drawing> {
+    let problem = &report.problem.semidiscrete;
+    let source = problem.source();
+    let mut drawn = Vec::new();
+    let (sample, sample_weights) = match source.cloud() {
+        Some(cloud) => (cloud.points(), cloud.weights()),
+        None => {
+            drawn.resize(2 * SAMPLE, 0.0);
+            draw_points(&**source, Design::Sobol, args.seed, PURPOSE, 0, SAMPLE, &mut drawn)?;
+            (drawn.as_slice(), None)
+        }
+    };
+    // The lengths are right; a place whose cost overflows is left without colour.
+    let weights = |x: [f64; 2], p: &mut [f64]| {
+        if plan.weights(&x, p).is_err() {
+            p.fill(0.0);
+        }
+    };
+    let names = &report.problem.names;
+    let cells = Cells {
+        atoms: problem.atoms().points(),
+        masses: &report.problem.masses,
+        weights: &weights,
+        sample,
+        sample_weights,
+        sample_is_source: source.cloud().is_some(),
+        names: [&subscripted(&names[0]), &subscripted(&names[1])],
+        title,
+        subtitle,
+    };
+    Ok(cells.draw())
+}

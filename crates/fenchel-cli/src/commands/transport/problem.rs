@@ -1,0 +1,220 @@
+//! From options to a problem: measures from names and files, with every mistake named.
+
+use super::args::{Args, Method, Rule};
+use crate::failure::{Failure, Result};
+use crate::input::{Columns, Points, read_points};
+use fenchel::measure::{self, Design, PointCloud, Source, draw_points};
+use fenchel::transport::{Asgd, Lambda, SemiDiscrete, Settings, Solver, StepRule};
+use fenchel::{cost, divergence};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Seed of the built-in problem's atoms: part of the problem, so not the user's seed.
+const BUILT_IN_SEED: u64 = 2022;
+
+/// Atoms of the built-in problem.
+const BUILT_IN_ATOMS: usize = 10;
+
+/// A problem with what is needed to report on it.
+pub struct Problem {
+    /// To be solved.
+    pub semidiscrete: SemiDiscrete,
+    /// Names of the coordinates.
+    pub names: Vec<String>,
+    /// ν, summing to one.
+    pub masses: Vec<f64>,
+    /// What was done to the coordinates, if anything.
+    pub standardized: Option<Standardized>,
+    /// Where the atoms come from.
+    pub target: String,
+}
+
+/// The map x ↦ (x − mean)/scale that was applied to every point.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Standardized {
+    /// Names of the coordinates.
+    pub columns: Vec<String>,
+    /// Mean of each coordinate of the target, weighted by ν.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each; 1 for a coordinate that is constant.
+    pub scale: Vec<f64>,
+    /// Whether the source's points were mapped too (a named source is not).
+    pub source: bool,
+}
+
+/// The method and its settings.
+pub fn settings(args: &Args) -> Result<Settings> {
+    let only_asgd = [
+        ("--steps", args.steps.is_some()),
+        ("--batch", args.batch.is_some()),
+        ("--step-rule", args.step_rule.is_some()),
+        ("--oracle-error", args.oracle_error.is_some()),
+    ];
+    if args.solver != Method::Asgd
+        && let Some((name, _)) = only_asgd.iter().find(|(_, given)| *given)
+    {
+        return Err(Failure::new(format!("{name} is an option of another method; add --solver asgd")));
+    }
+    let solver = match args.solver {
+        Method::Auto => Solver::Auto,
+        Method::Asgd => {
+            let default = Asgd::default();
+            Solver::Asgd(Asgd {
+                steps: args.steps.unwrap_or(default.steps),
+                batch: args.batch.unwrap_or(default.batch),
+                rule: args.step_rule.map_or(default.rule, StepRule::from),
+                oracle_error: args.oracle_error.unwrap_or(default.oracle_error),
+            })
+        }
+    };
+    let settings = Settings {
+        solver,
+        tolerance: args.tolerance,
+        seed: args.seed,
+        threads: args.threads,
+        max_seconds: Some(args.max_time),
+        ..Settings::default()
+    };
+    settings.validate()?;
+    Ok(settings)
+}
+
+impl From<Rule> for StepRule {
+    fn from(rule: Rule) -> StepRule {
+        match rule {
+            Rule::Continuous => StepRule::Continuous,
+            Rule::Lipschitz => StepRule::Lipschitz,
+            Rule::SelfConcordant => StepRule::SelfConcordant,
+            Rule::PracticalConstant => StepRule::PracticalConstant,
+            Rule::PracticalDecaying => StepRule::PracticalDecaying,
+        }
+    }
+}
+
+/// The problem that the options describe.
+pub fn problem(args: &Args) -> Result<Problem> {
+    let built_in = args.target.is_none();
+    // What costs nothing is checked before files are read.
+    let divergence = divergence::parse(&args.divergence)?;
+    let cost = cost::parse(args.cost.as_deref().unwrap_or(if built_in { "linf" } else { "sqeuclidean" }))?;
+    let lambda: Lambda =
+        args.lambda.as_deref().unwrap_or(if built_in { "0.1" } else { "rel:0.1" }).parse()?;
+    let columns = Columns::parse(&args.columns)?;
+
+    let mut target = match &args.target {
+        Some(path) => read_points(path, &columns, args.weights.as_deref(), args.reference.as_deref())?,
+        None => built_in_atoms()?,
+    };
+    let dim = target.dim;
+    let standardized = args.standardize.then(|| fit(&target));
+    if let Some(map) = &standardized {
+        map.apply(&mut target.values);
+    }
+    let atoms = target.cloud()?;
+    let (source, from_files) = source(args, &columns, dim, standardized.as_ref())?;
+    if source.dim() != dim {
+        let place = args.target.as_deref().map_or("the built-in target".into(), Path::to_string_lossy);
+        return Err(Failure::new(format!(
+            "the source {} has dimension {}, {place} has {dim}; they must agree",
+            source.name(),
+            source.dim()
+        )));
+    }
+    let masses = atoms.probabilities();
+    let mut semidiscrete = SemiDiscrete::new(source, atoms, cost, divergence, lambda)?;
+    if let Some(reference) = target.reference.take() {
+        semidiscrete = semidiscrete.reference(reference)?;
+    }
+    Ok(Problem {
+        semidiscrete,
+        names: target.names.clone(),
+        masses,
+        standardized: standardized.map(|s| Standardized { source: from_files, ..s }),
+        target: args.target.as_ref().map_or("built-in".to_owned(), |p| p.display().to_string()),
+    })
+}
+
+/// Ten atoms drawn uniformly from [−1, 1]².
+fn built_in_atoms() -> Result<Points> {
+    let square = measure::UniformBox::new(&[-1.0; 2], &[1.0; 2])?;
+    let mut values = vec![0.0; 2 * BUILT_IN_ATOMS];
+    draw_points(&square, Design::Iid, BUILT_IN_SEED, 0, 0, BUILT_IN_ATOMS, &mut values)?;
+    Ok(Points::unnamed("built-in", 2, values))
+}
+
+/// The source, and whether it was read from files.
+fn source(
+    args: &Args,
+    columns: &Columns,
+    dim: usize,
+    standardized: Option<&Standardized>,
+) -> Result<(Arc<dyn Source>, bool)> {
+    let [first, rest @ ..] = args.source.as_slice() else {
+        if args.source_weights.is_some() {
+            return Err(Failure::new("--source-weights needs --source with files"));
+        }
+        return Ok((measure::parse(&format!("gaussian:{dim}"))?, false));
+    };
+    if rest.is_empty() && !looks_like_a_file(first) {
+        if args.source_weights.is_some() {
+            return Err(Failure::new(format!("--source-weights is for files; {first} is a name")));
+        }
+        let source = measure::parse(first).map_err(|e| {
+            Failure::from(e).after("; a file's name must end in .csv or .npy, or the file exist")
+        })?;
+        return Ok((source, false));
+    }
+    let mut joined: Option<Points> = None;
+    for path in &args.source {
+        let next = read_points(Path::new(path), columns, args.source_weights.as_deref(), None)?;
+        joined = Some(match joined {
+            None => next,
+            Some(before) => before.join(next)?,
+        });
+    }
+    // There is a first file.
+    let Some(mut points) = joined else { return Err(Failure::new("--source needs a name or a file")) };
+    if points.dim == dim
+        && let Some(map) = standardized
+    {
+        map.apply(&mut points.values);
+    }
+    let label = if rest.is_empty() { first.clone() } else { format!("{first} and {} more", rest.len()) };
+    Ok((Arc::new(points.cloud()?.named(label)), true))
+}
+
+/// Whether an argument of --source means a file: it exists, or is written like one.
+fn looks_like_a_file(text: &str) -> bool {
+    let path = Path::new(text);
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    path.exists()
+        || text.contains(std::path::MAIN_SEPARATOR)
+        || ["csv", "npy", "txt", "tsv"].contains(&extension.as_str())
+}
+
+/// Mean and standard deviation of the target's coordinates.
+fn fit(target: &Points) -> Standardized {
+    let cloud: Option<PointCloud> = target.cloud().ok();
+    let (mean, variance) =
+        cloud.and_then(|c| c.moments()).unwrap_or((vec![0.0; target.dim], vec![1.0; target.dim]));
+    let scale = mean
+        .iter()
+        .zip(&variance)
+        .map(|(m, v)| {
+            let sd = v.sqrt();
+            // Below this it is the rounding error of a constant column.
+            if sd.is_finite() && sd > 1e-12 * m.abs() && sd > 0.0 { sd } else { 1.0 }
+        })
+        .collect();
+    Standardized { columns: target.names.clone(), mean, scale, source: false }
+}
+
+impl Standardized {
+    fn apply(&self, values: &mut [f64]) {
+        for point in values.chunks_exact_mut(self.mean.len()) {
+            for ((x, m), s) in point.iter_mut().zip(&self.mean).zip(&self.scale) {
+                *x = (*x - m) / s;
+            }
+        }
+    }
+}

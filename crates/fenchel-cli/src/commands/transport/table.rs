@@ -1,0 +1,122 @@
+//! The result on the terminal.
+
+use super::output::Report;
+use crate::report;
+use fenchel::optim::Status;
+use fenchel::transport::{Certified, Solution};
+
+/// What was solved, how it ended, and the numbers with the digits they are good for.
+pub fn table(report: &Report<'_>) -> String {
+    let s = report.solution;
+    let mut rows = vec![("status", status(s)), ("value", value(s)), ("unregularised cost", bounds(s))];
+    rows.push(("marginal error", marginal(s)));
+    rows.push(("potential", potential(s)));
+    if let Some(asgd) = &s.asgd {
+        let number = |v: Option<f64>| v.map_or("none".to_owned(), |v| report::significant(v, 2));
+        rows.push((
+            "a priori bounds",
+            format!(
+                "{} (continuous), {} (Lipschitz), {} (self-concordant)\non the suboptimality; ‖φ‖ = {}, κ = {}",
+                report::significant(asgd.continuous, 2),
+                number(asgd.lipschitz),
+                number(asgd.self_concordant),
+                report::significant(asgd.potential_norm, 2),
+                report::significant(asgd.curvature, 2)
+            ),
+        ));
+    }
+    if let Some(map) = &report.problem.standardized {
+        let constant = map.scale.iter().filter(|s| **s == 1.0).count();
+        let source = if map.source { ", the source's too" } else { "" };
+        let n = map.columns.len();
+        let still =
+            if constant > 0 { format!("; {constant} without spread only centred") } else { String::new() };
+        rows.push((
+            "standardized",
+            format!("{n} columns by the target's mean and standard deviation{source}{still}"),
+        ));
+    }
+    rows.push(("work", format!("{} samples in {}", report::count(s.samples), report::seconds(s.seconds))));
+    rows.push(("files", files(report)));
+    format!("{}\n\n{}", heading(report), report::table(&rows))
+}
+
+fn heading(report: &Report<'_>) -> String {
+    let s = report.solution;
+    let lambda = s.lambda.map_or(String::new(), |l| format!(", λ = {}", report::plain(l, 4)));
+    let (n, d) = (report.problem.masses.len(), report.problem.names.len());
+    let atoms = if n == 1 { "atom" } else { "atoms" };
+    format!(
+        "{} to {} {atoms} in dimension {d}; cost {}, divergence {}{lambda}",
+        s.source,
+        report::count(n as u64),
+        s.cost,
+        s.divergence
+    )
+}
+
+fn status(s: &Solution) -> String {
+    let what = match (s.status, s.certified) {
+        (Status::Converged, Certified::Interval) => "marginal error and interval are within the tolerance",
+        (Status::Converged, Certified::LowerSide) => {
+            "marginal error and lower side are within the tolerance; no tight upper side\nat this dimension and λ"
+        }
+        (Status::Converged, Certified::Nothing) => "",
+        (Status::MaxIterations, _) => "NOT converged: the budget of samples or steps is spent",
+        (Status::MaxTime, _) => "NOT converged: the time is spent (--max-time)",
+        (Status::Stalled, _) => {
+            "NOT converged: more work no longer helps; try a larger --tolerance or --lambda"
+        }
+        (Status::Interrupted, _) => "NOT converged: interrupted; this is the best so far",
+        (Status::Diverged, _) => "NOT converged: the iterates left the range of finite numbers",
+    };
+    let tolerance = report::plain(s.tolerance, 4);
+    format!(
+        "{}: {what}\ntolerance {tolerance}, in units of the costs' spread {}",
+        s.status,
+        report::significant(s.cost_spread, 3)
+    )
+    .replace(": \n", "\n")
+}
+
+fn value(s: &Solution) -> String {
+    let (lower, upper) = report::interval(s.interval.lower, s.interval.upper);
+    format!("{}   95% interval [{lower}, {upper}]", report::value(s.value, s.interval.width()))
+}
+
+fn bounds(s: &Solution) -> String {
+    let (lower, upper) = report::interval(s.bounds.lower, s.bounds.upper);
+    format!("between {lower} and {upper}, with 95% confidence")
+}
+
+fn marginal(s: &Solution) -> String {
+    let e = &s.marginal_error;
+    let two = |v: f64| report::significant(v, 2);
+    format!(
+        "{} in the 1-norm, {} at most an atom, χ² {} ± {}",
+        two(e.l1),
+        two(e.max),
+        two(e.chi2),
+        two(e.chi2_error)
+    )
+}
+
+fn potential(s: &Solution) -> String {
+    let known: Vec<f64> = s.potential.iter().flatten().copied().collect();
+    let (lower, upper) =
+        known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let missing = s.potential.len() - known.len();
+    let without = match missing {
+        0 => String::new(),
+        1 => ", none for the atom without mass".to_owned(),
+        n => format!(", none for the {n} atoms without mass"),
+    };
+    format!("from {} to {}{without}", report::significant(lower, 4), report::significant(upper, 4))
+}
+
+/// The directory, and the names in it.
+fn files(report: &Report<'_>) -> String {
+    let names = report.files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
+    let directory = report.files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
+    format!("{}: {names}", directory.display())
+}

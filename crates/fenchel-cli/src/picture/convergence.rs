@@ -1,0 +1,195 @@
+//! The solve over its samples: dual value with the certificate's band, and the marginal error.
+
+use super::axes::{Axes, Scale};
+use super::drawing::{Anchor, Area, Drawing};
+use super::palette::{BAND, BLUE, GRID, INK, MUTED, ORANGE, Rgb, WHITE};
+use fenchel::transport::Solution;
+
+const LEFT: f64 = 84.0;
+const WIDTH: f64 = 560.0;
+
+/// Draws both panels.
+pub fn convergence(solution: &Solution, title: &str, subtitle: &str) -> Drawing {
+    let mut page = Drawing::new(LEFT + WIDTH + 28.0, 620.0);
+    page.bold((LEFT, 30.0), title, 16, Anchor::Start, INK);
+    page.text((LEFT, 53.0), subtitle, 13, Anchor::Start, MUTED);
+    let first = solution.history.iter().map(|h| h.samples).filter(|n| *n > 0).min();
+    let first = first.unwrap_or(1).min(solution.samples.max(1));
+    // A little room on both sides, in the logarithm.
+    let x = Scale::log(first as f64 / 1.25, solution.samples.max(first) as f64 * 1.25);
+    value_panel(&mut page, solution, Axes { area: Area { x: LEFT, y: 92.0, w: WIDTH, h: 220.0 }, x, y: x });
+    error_panel(&mut page, solution, Axes { area: Area { x: LEFT, y: 350.0, w: WIDTH, h: 210.0 }, x, y: x });
+    page.text((LEFT + WIDTH / 2.0, 602.0), "samples drawn", 14, Anchor::Middle, INK);
+    page
+}
+
+fn value_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
+    let finite = |v: f64| v.is_finite().then_some(v);
+    // A stage at another temperature than the last solved another problem.
+    let last = s.lambda.or(s.smoothing);
+    let at_end = |lambda: f64| last.is_none_or(|last| (lambda - last).abs() <= 1e-9 * last);
+    let ends = [finite(s.interval.lower), finite(s.interval.upper), finite(s.value)];
+    let points: Vec<_> = s.history.iter().filter(|h| h.value.is_finite()).collect();
+    // First stages may be so far off that the interval would shrink to a line: they run off the panel.
+    let reach = match s.interval.width() {
+        w if w.is_finite() && w > 0.0 => 12.0 * w,
+        _ => f64::INFINITY,
+    };
+    let near = |v: f64| (v - s.value).abs() <= reach || !s.value.is_finite();
+    let all = points.iter().map(|h| h.value).filter(|v| near(*v)).chain(ends.into_iter().flatten());
+    let (lower, upper) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+    let pad = 0.12 * (upper - lower);
+    axes.y = Scale::linear(lower - pad, upper + pad);
+    axes.grid(page);
+
+    page.clip(axes.area, "value");
+    let Area { x: left, y: top, w, h } = axes.area;
+    // An end that nothing certifies runs off the panel.
+    let up = finite(s.interval.upper).map_or(top, |v| axes.place(1.0, v).1);
+    let down = finite(s.interval.lower).map_or(top + h, |v| axes.place(1.0, v).1);
+    page.rect(Area { x: left, y: up, w, h: (down - up).max(0.0) }, Some((BAND, 0.35)), None);
+    for y in [up, down] {
+        page.line((left, y), (left + w, y), BAND, 1.2, None);
+    }
+    // The line comes in from the last stage outside.
+    let from = points.iter().rposition(|h| !near(h.value)).unwrap_or(0);
+    page.polyline(points[from..].iter().map(|h| axes.place(h.samples as f64, h.value)).collect(), BLUE, 1.8);
+    if points.len() <= 60 {
+        for h in &points[from..] {
+            let fill = if at_end(h.lambda) { BLUE } else { WHITE };
+            page.disc(axes.place(h.samples as f64, h.value), 3.6, fill, Some((BLUE, 1.5)));
+        }
+    }
+    if let (Some(low), Some(high)) = (ends[0], ends[1]) {
+        whisker(page, &axes, s.samples as f64, low, high);
+    }
+    if let Some(v) = ends[2] {
+        diamond(page, axes.place(s.samples as f64, v), BLUE);
+    }
+    page.unclip();
+    axes.frame(page, false);
+    page.text((left, top - 9.0), "dual value (units of the cost)", 13, Anchor::Start, INK);
+    let outside = if points.iter().all(|h| near(h.value)) { 0 } else { from + 1 };
+    if outside > 0 {
+        let note = format!("{outside} earlier {} outside", if outside == 1 { "stage" } else { "stages" });
+        page.text((left + w, top - 9.0), &note, 11, Anchor::End, MUTED);
+    }
+
+    let annealed = points[from..].iter().any(|h| !at_end(h.lambda) && near(h.value));
+    let mut keys =
+        vec![(Mark::Line(BLUE), "on the solver's sample"), (Mark::Diamond(BLUE), "on fresh samples")];
+    keys.push((Mark::Band(BAND), "95% interval"));
+    if annealed && points.len() <= 60 {
+        keys.insert(1, (Mark::Ring(BLUE), "at a larger λ"));
+    }
+    let fresh = (s.samples as f64, s.value);
+    let corner = free_corner(&axes, points.iter().map(|h| (h.samples as f64, h.value)).chain([fresh]));
+    legend(page, axes.area, corner, &keys);
+}
+
+fn error_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
+    let certified = s.marginal_error.l1;
+    let shown = |v: f64| v.is_finite() && v > 0.0;
+    let own = s.history.iter().map(|h| h.marginal_l1).filter(|v| shown(*v));
+    let all = own.chain([certified, s.tolerance].into_iter().filter(|v| shown(*v)));
+    let (lower, upper) = all.fold((f64::INFINITY, 0.0f64), |(a, b), v| (a.min(v), b.max(v)));
+    // Errors far below the tolerance say nothing more; the panel is for what matters.
+    let floor = lower.max(1e-4 * s.tolerance.min(certified.max(s.tolerance)));
+    axes.y = Scale::log(floor / 1.6, upper.max(floor) * 1.6);
+    axes.grid(page);
+    page.clip(axes.area, "error");
+    let Area { x: left, y: top, w, .. } = axes.area;
+    let goal = axes.place(1.0, s.tolerance).1;
+    page.line((left, goal), (left + w, goal), INK, 1.2, Some("6,4"));
+    let points: Vec<_> = s.history.iter().filter(|h| shown(h.marginal_l1)).collect();
+    page.polyline(points.iter().map(|h| axes.place(h.samples as f64, h.marginal_l1)).collect(), ORANGE, 1.8);
+    if points.len() <= 60 {
+        for h in &points {
+            page.disc(axes.place(h.samples as f64, h.marginal_l1), 3.2, ORANGE, Some((ORANGE, 1.0)));
+        }
+    }
+    if shown(certified) {
+        diamond(page, axes.place(s.samples as f64, certified), ORANGE);
+    }
+    page.unclip();
+    axes.frame(page, true);
+    page.text((left, top - 9.0), "marginal error Σ|qᵢ − νᵢ| (share of the mass)", 13, Anchor::Start, INK);
+    let keys = [
+        (Mark::Line(ORANGE), "on the solver's sample"),
+        (Mark::Diamond(ORANGE), "on fresh samples"),
+        (Mark::Dashes(INK), "tolerance"),
+    ];
+    let taken = points.iter().map(|h| (h.samples as f64, h.marginal_l1));
+    let corner = free_corner(&axes, taken.chain([(s.samples as f64, certified)]));
+    legend(page, axes.area, corner, &keys);
+}
+
+/// An interval at one place.
+fn whisker(page: &mut Drawing, axes: &Axes, x: f64, lower: f64, upper: f64) {
+    let (low, high) = (axes.place(x, lower), axes.place(x, upper));
+    page.line(low, high, BLUE, 1.5, None);
+    for (at, y) in [low, high] {
+        page.line((at - 4.0, y), (at + 4.0, y), BLUE, 1.5, None);
+    }
+}
+
+fn diamond(page: &mut Drawing, at: (f64, f64), colour: Rgb) {
+    for (r, fill) in [(7.0, WHITE), (5.5, colour)] {
+        page.polygon(&[(at.0, at.1 - r), (at.0 + r, at.1), (at.0, at.1 + r), (at.0 - r, at.1)], fill, 1.0);
+    }
+}
+
+/// What stands before a line of the legend.
+#[derive(Clone, Copy)]
+enum Mark {
+    Line(Rgb),
+    Dashes(Rgb),
+    Band(Rgb),
+    Diamond(Rgb),
+    Ring(Rgb),
+}
+
+/// Right or left, upper or lower: the corner with the fewest points.
+fn free_corner(axes: &Axes, points: impl Iterator<Item = (f64, f64)>) -> (bool, bool) {
+    let mut taken = [[0usize; 2]; 2];
+    for (x, y) in points {
+        let (u, v) = (axes.x.at(x), axes.y.at(y));
+        for (right, row) in taken.iter_mut().enumerate() {
+            for (upper, count) in row.iter_mut().enumerate() {
+                let near = (if right == 1 { u > 0.55 } else { u < 0.45 })
+                    && (if upper == 1 { v > 0.5 } else { v < 0.5 });
+                *count += usize::from(near);
+            }
+        }
+    }
+    [(true, true), (true, false), (false, true), (false, false)]
+        .into_iter()
+        .min_by_key(|(right, upper)| taken[usize::from(*right)][usize::from(*upper)])
+        .unwrap_or((true, true))
+}
+
+fn legend(page: &mut Drawing, area: Area, (right, upper): (bool, bool), keys: &[(Mark, &str)]) {
+    let longest = keys.iter().map(|(_, t)| t.chars().count()).max().unwrap_or(0) as f64;
+    let (w, h) = (46.0 + 7.2 * longest, 10.0 + 18.0 * keys.len() as f64);
+    let x = if right { area.x + area.w - w - 10.0 } else { area.x + 10.0 };
+    let y = if upper { area.y + 10.0 } else { area.y + area.h - h - 10.0 };
+    page.rect(Area { x, y, w, h }, Some((WHITE, 0.9)), Some((GRID, 1.0)));
+    for (i, (mark, text)) in keys.iter().enumerate() {
+        let middle = y + 14.0 + 18.0 * i as f64;
+        let (from, to) = ((x + 8.0, middle), (x + 32.0, middle));
+        match *mark {
+            Mark::Line(c) => page.line(from, to, c, 2.2, None),
+            Mark::Dashes(c) => page.line(from, to, c, 1.2, Some("6,4")),
+            Mark::Band(c) => {
+                page.rect(
+                    Area { x: x + 8.0, y: middle - 6.0, w: 24.0, h: 12.0 },
+                    Some((c, 0.35)),
+                    Some((c, 1.0)),
+                );
+            }
+            Mark::Diamond(c) => diamond(page, (x + 20.0, middle), c),
+            Mark::Ring(c) => page.disc((x + 20.0, middle), 3.6, WHITE, Some((c, 1.5))),
+        }
+        page.text((x + 40.0, middle + 4.2), text, 12, Anchor::Start, INK);
+    }
+}
