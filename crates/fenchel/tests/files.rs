@@ -84,7 +84,8 @@ fn a_line_of_names() {
 
 #[test]
 fn mistakes_in_text_are_named_with_their_place() {
-    let cases: [(&[u8], &str, Option<u64>, Option<u64>); 24] = [
+    type Case = (&'static [u8], &'static str, Option<u64>, Option<u64>);
+    let cases: [Case; 24] = [
         (b"", "is empty", None, None),
         (b"\n\n  \n", "is empty", None, None),
         (b"\xef\xbb\xbf", "is empty", None, None),
@@ -317,7 +318,7 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
     match Table::parse("fuzz", bytes) {
         Err(error) => prop_assert!(error.to_string().len() < 2000),
         Ok(table) => {
-            prop_assert!(table.width() > 0 && table.len() > 0);
+            prop_assert!(table.width() > 0 && !table.values().is_empty());
             prop_assert_eq!(table.values().len(), table.width() * table.len());
             prop_assert!(table.values().iter().all(|x| x.is_finite()));
             for column in ["1", "x", "7", ""] {

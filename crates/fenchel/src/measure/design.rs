@@ -65,10 +65,10 @@ impl<'a> Sampler<'a> {
         let head = ((BLOCK as u64 - start % BLOCK as u64) as usize * dim).min(out.len());
         let (first, rest) = out.split_at_mut(head);
         self.fill_within_block(start, first);
-        let start = start + (head / dim) as u64;
+        let border = start + (head / dim) as u64;
         rest.par_chunks_mut(BLOCK * dim)
             .enumerate()
-            .for_each(|(block, chunk)| self.fill_within_block(start + (block * BLOCK) as u64, chunk));
+            .for_each(|(block, chunk)| self.fill_within_block(border + (block * BLOCK) as u64, chunk));
         match out.iter().position(|x| !x.is_finite()) {
             None => Ok(()),
             Some(at) => {
