@@ -1,7 +1,7 @@
 //! Measures one can draw from, and points: samplers, clouds, quasi-Monte Carlo.
 //!
 //! A [`Source`] draws points; [`Sampler`] numbers them so that a seed means the same points whoever draws them;
-//! [`PointCloud`] is a finite measure, [`file`] reads one. [`parse`] makes a source from its name, and [`registry`] lists the names.
+//! [`PointCloud`] is a finite measure, [`mod@file`] reads one. [`parse`] makes a source from its name, and [`registry`] lists the names.
 
 mod alias;
 mod ball;
