@@ -30,15 +30,11 @@ pub struct Cli {
 /// The subcommands, one file each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Optimal transport from anything one can draw from to finitely many points, with a certificate
+    // Described where their options are.
     Transport(Box<transport::Args>),
-    /// The smooth maximum of a column of numbers
     Max(max::Args),
-    /// Every divergence, cost and source, one line each
     List(list::Args),
-    /// Shell completions on standard output
     Completions(completions::Args),
-    /// Manual pages on standard output
     Man(man::Args),
 }
 

@@ -12,11 +12,17 @@ mod progress;
 mod report;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let outcome = match args::Cli::try_parse() {
         Ok(cli) => commands::run(cli.command),
+        // Nothing was said: the whole help, as a mistake.
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
         Err(error) if error.use_stderr() => Err(failure::Failure::usage(&error)),
         // Help and version: asked for, so printed on standard output.
         Err(error) => {

@@ -1,17 +1,24 @@
 //! Numbers as people read them: as many digits as they are good for.
 
-/// Rounds an interval outwards to two digits of its width, both ends to the same number of decimals.
+/// A value and its interval, with two digits of the distance to the nearer end; the ends are rounded outwards.
 ///
 /// An infinite end is written −∞ or ∞.
-pub fn interval(lower: f64, upper: f64) -> (String, String) {
-    let size = [lower, upper].into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
-    let decimals = supported_decimals(upper - lower, size);
-    (outward(lower, decimals, f64::floor), outward(upper, decimals, f64::ceil))
+pub fn estimate(v: f64, lower: f64, upper: f64) -> [String; 3] {
+    let near = 2.0 * (v - lower).min(upper - v);
+    let decimals =
+        supported_decimals(if near > 0.0 { near } else { upper - lower }, largest([v, lower, upper]));
+    [fixed(v, decimals), outward(lower, decimals, f64::floor), outward(upper, decimals, f64::ceil)]
 }
 
-/// A value rounded to what an interval of this width supports.
-pub fn value(v: f64, width: f64) -> String {
-    fixed(v, supported_decimals(width, v.abs()))
+/// An interval, rounded outwards to two digits of its width.
+pub fn interval(lower: f64, upper: f64) -> [String; 2] {
+    let decimals = supported_decimals(upper - lower, largest([lower, upper, lower]));
+    [outward(lower, decimals, f64::floor), outward(upper, decimals, f64::ceil)]
+}
+
+/// The largest of the numbers that are finite, in absolute value.
+fn largest(numbers: [f64; 3]) -> f64 {
+    numbers.into_iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 
 /// A number to `digits` significant digits.
@@ -147,10 +154,7 @@ mod tests {
 
     #[test]
     fn intervals_round_outwards() {
-        let pair = |a, b| {
-            let (l, u) = interval(a, b);
-            format!("{l} {u}")
-        };
+        let pair = |a, b| interval(a, b).join(" ");
         assert_eq!(pair(0.612_341, 0.612_789), "0.61234 0.61279");
         assert_eq!(pair(-1.5, 2.25), "-1.5 2.3");
         assert_eq!(pair(1234.4, 1298.7), "1234 1299");
@@ -159,12 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn values_have_the_digits_of_their_interval() {
-        assert_eq!(value(0.612_512_345, 4e-4), "0.61251");
-        assert_eq!(value(1.0 / 3.0, 1e-12), "0.3333333333333");
-        assert_eq!(value(-1e-17, 0.1), "0.00");
-        assert_eq!(value(0.25, f64::INFINITY), "0.250000");
-        assert_eq!(value(f64::NAN, 0.1), "unknown");
+    fn values_have_the_digits_of_the_nearer_end() {
+        let three = |v, a, b| estimate(v, a, b).join(" ");
+        assert_eq!(three(0.612_512_345, 0.6123, 0.6127), "0.61251 0.61230 0.61270");
+        assert_eq!(three(7.6543, 7.6021, 15.31), "7.65 7.60 15.31");
+        assert_eq!(three(2.5, 2.5, 2.5), "2.50000 2.50000 2.50000");
+        assert_eq!(three(-1e-17, -0.05, 0.05), "0.00 -0.05 0.05");
+        assert_eq!(three(f64::NAN, f64::NEG_INFINITY, f64::INFINITY), "unknown −∞ ∞");
     }
 
     #[test]

@@ -11,7 +11,7 @@ Examples:
   fenchel completions zsh  > ~/.zfunc/_fenchel
   fenchel completions fish > ~/.config/fish/completions/fenchel.fish";
 
-/// Options of `fenchel completions`.
+/// Shell completions on standard output
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

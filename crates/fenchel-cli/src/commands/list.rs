@@ -18,7 +18,7 @@ pub enum Kind {
     Sources,
 }
 
-/// Options of `fenchel list`.
+/// Every divergence, cost and source, one line each
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTE)]
 pub struct Args {

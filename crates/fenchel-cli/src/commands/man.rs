@@ -9,7 +9,7 @@ Examples:
   fenchel man > ~/.local/share/man/man1/fenchel.1
   fenchel man transport > ~/.local/share/man/man1/fenchel-transport.1";
 
-/// Options of `fenchel man`.
+/// Manual pages on standard output
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

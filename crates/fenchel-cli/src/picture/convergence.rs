@@ -82,8 +82,10 @@ fn value_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
     if annealed && points.len() <= 60 {
         keys.insert(1, (Mark::Ring(BLUE), "at a larger λ"));
     }
-    let fresh = (s.samples as f64, s.value);
-    let corner = free_corner(&axes, points.iter().map(|h| (h.samples as f64, h.value)).chain([fresh]));
+    // The whisker is as good as a line of points.
+    let (low, high) = (ends[0].unwrap_or(lower), ends[1].unwrap_or(upper));
+    let whisker = (0..=8).map(|k| (s.samples as f64, low + (high - low) * f64::from(k) / 8.0));
+    let corner = free_corner(&axes, points.iter().map(|h| (h.samples as f64, h.value)).chain(whisker));
     legend(page, axes.area, corner, &keys);
 }
 
@@ -120,7 +122,8 @@ fn error_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
         (Mark::Dashes(INK), "tolerance"),
     ];
     let taken = points.iter().map(|h| (h.samples as f64, h.marginal_l1));
-    let corner = free_corner(&axes, taken.chain([(s.samples as f64, certified)]));
+    let goal = [0.2, 0.8].map(|share| (axes.x.value(share), s.tolerance));
+    let corner = free_corner(&axes, taken.chain([(s.samples as f64, certified)]).chain(goal));
     legend(page, axes.area, corner, &keys);
 }
 

@@ -103,11 +103,11 @@ pub struct Args {
     pub solver: Method,
 
     /// asgd: number of steps [default: 100000]
-    #[arg(long, value_name = "NUMBER", help_heading = "Solver")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub steps: Option<u64>,
 
     /// asgd: samples a step [default: 1]
-    #[arg(long, value_name = "NUMBER", help_heading = "Solver")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub batch: Option<usize>,
 
     /// asgd: step size [default: practical-decaying]
@@ -119,11 +119,17 @@ pub struct Args {
     pub oracle_error: Option<f64>,
 
     /// Seed of all randomness; the same seed gives the same result for any number of threads
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, help_heading = "Solver")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        default_value_t = 0,
+        help_heading = "Solver"
+    )]
     pub seed: u64,
 
     /// Threads [default: all]
-    #[arg(long, value_name = "NUMBER", help_heading = "Solver")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub threads: Option<usize>,
 
     /// Time budget in seconds; the best result so far is written when it is spent
@@ -134,6 +140,10 @@ pub struct Args {
     /// Directory for the results; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "fenchel-out", help_heading = "Output")]
     pub out: PathBuf,
+
+    /// No pictures: for many runs in a row
+    #[arg(long, help_heading = "Output")]
+    pub no_pictures: bool,
 
     /// No progress and no table
     #[arg(long, short, help_heading = "Output")]

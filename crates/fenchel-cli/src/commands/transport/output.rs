@@ -57,7 +57,8 @@ impl Directory {
         let path = self.0.join("plan.json");
         plan.save(&path)?;
         report.files.push(path);
-        for (name, drawing) in pictures::pictures(report, &plan, args)? {
+        let drawings = if args.no_pictures { Vec::new() } else { pictures::pictures(report, &plan, args)? };
+        for (name, drawing) in drawings {
             self.file(&format!("{name}.svg"), drawing.svg()?.as_bytes(), report)?;
             self.file(&format!("{name}.png"), &drawing.png()?, report)?;
         }

@@ -33,8 +33,13 @@ fn title(report: &Report<'_>) -> String {
 fn subtitle(report: &Report<'_>) -> String {
     let s = report.solution;
     let lambda = s.lambda.map_or(String::new(), |l| format!(", λ = {}", report::plain(l, 3)));
-    let (lower, upper) = report::interval(s.interval.lower, s.interval.upper);
-    format!("{}{lambda}, cost {}; value in [{lower}, {upper}]; {}", s.divergence, s.cost, s.status)
+    let [_, lower, upper] = report::estimate(s.value, s.interval.lower, s.interval.upper);
+    let status = if s.status.is_converged() {
+        "converged".to_owned()
+    } else {
+        format!("NOT converged ({})", s.status)
+    };
+    format!("{}{lambda}, cost {}; value in [{lower}, {upper}]; {status}", s.divergence, s.cost)
 }
 
 /// The end of a long name.

@@ -96,7 +96,8 @@ pub fn problem(args: &Args) -> Result<Problem> {
     let built_in = args.target.is_none();
     // What costs nothing is checked before files are read.
     let divergence = divergence::parse(&args.divergence)?;
-    let cost = cost::parse(args.cost.as_deref().unwrap_or(if built_in { "linf" } else { "sqeuclidean" }))?;
+    let name = args.cost.as_deref().unwrap_or(if built_in { "linf" } else { "sqeuclidean" });
+    let cost = cost::parse(name).map_err(|e| Failure::from(e).at(&format!("--cost {name}")))?;
     let lambda: Lambda =
         args.lambda.as_deref().unwrap_or(if built_in { "0.1" } else { "rel:0.1" }).parse()?;
     let columns = Columns::parse(&args.columns)?;

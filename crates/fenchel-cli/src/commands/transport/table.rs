@@ -80,12 +80,12 @@ fn status(s: &Solution) -> String {
 }
 
 fn value(s: &Solution) -> String {
-    let (lower, upper) = report::interval(s.interval.lower, s.interval.upper);
-    format!("{}   95% interval [{lower}, {upper}]", report::value(s.value, s.interval.width()))
+    let [value, lower, upper] = report::estimate(s.value, s.interval.lower, s.interval.upper);
+    format!("{value}   95% interval [{lower}, {upper}]")
 }
 
 fn bounds(s: &Solution) -> String {
-    let (lower, upper) = report::interval(s.bounds.lower, s.bounds.upper);
+    let [lower, upper] = report::interval(s.bounds.lower, s.bounds.upper);
     format!("between {lower} and {upper}, with 95% confidence")
 }
 
