@@ -6,7 +6,7 @@
 //! smoothing keeps falling until smoothing no longer shows in the value.
 
 use super::certificate::{self, Evidence, certify};
-use super::evaluate::Want;
+use super::evaluate::{Pass, Want, pass};
 use super::net::Net;
 use super::newton::{Task, center, chi2, l1, rows_wanted, solve_net};
 use super::problem::{Frozen, SemiDiscrete, purpose};
@@ -24,6 +24,10 @@ const FIRST: usize = 1024;
 const FACTOR: f64 = 4.0;
 /// A stage's net has at least this many samples for each atom that shares in them.
 const PER_ATOM: f64 = 8.0;
+/// The same, on the way down.
+const COARSE_PER_ATOM: f64 = 6.0;
+/// Samples that tell how many atoms share in a sample.
+const PROBE: usize = 512;
 /// Nets of a certificate.
 const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
@@ -41,6 +45,15 @@ pub(crate) fn solve(
     Ok(run.solution(owner, &evidence, status, certified, "auto"))
 }
 
+/// How thoroughly a net is solved.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Effort {
+    /// On the way to the final λ.
+    Coarse,
+    /// At the final λ.
+    Full,
+}
+
 /// State of a solve.
 pub(crate) struct Run<'a, 'b> {
     pub(crate) problem: &'a Frozen,
@@ -53,8 +66,11 @@ pub(crate) struct Run<'a, 'b> {
     /// Samples of the net solved last, and the seconds it took.
     len: usize,
     seconds: f64,
-    /// Predicted marginal error of the current potentials.
-    tested: f64,
+    /// Predicted marginal error of the current potentials, and whether a test on a fresh net is behind it.
+    predicted: f64,
+    confirmed: bool,
+    /// λ of the net solved last.
+    solved_lambda: f64,
     nets: u64,
     certificates: u64,
     max_len: usize,
@@ -65,8 +81,6 @@ pub(crate) struct Run<'a, 'b> {
     whole: bool,
     /// Hessian rows that the last net asked for.
     rows: usize,
-    /// Samples that the last net's atoms ask for.
-    enough: usize,
 }
 
 impl<'a, 'b> Run<'a, 'b> {
@@ -81,7 +95,9 @@ impl<'a, 'b> Run<'a, 'b> {
             ridge: 0.0,
             len: 0,
             seconds: 0.0,
-            tested: f64::INFINITY,
+            predicted: f64::INFINITY,
+            confirmed: false,
+            solved_lambda: f64::NAN,
             nets: 0,
             certificates: 0,
             max_len,
@@ -90,7 +106,6 @@ impl<'a, 'b> Run<'a, 'b> {
             ended: None,
             whole: false,
             rows: 256,
-            enough: FIRST,
         }
     }
 
@@ -131,26 +146,31 @@ impl<'a, 'b> Run<'a, 'b> {
             (1.0 / (0.05 * self.settings.tolerance)).ln() / FACTOR.ln()
         };
         let mut stage = 0.0;
-        let mut len = FIRST;
-        loop {
+        // The last λ of a smooth problem is left to `finish`.
+        while !problem.is_smooth || self.lambda > target {
             let fraction = 0.3 * (stage / (stages + 1.0)).min(1.0);
-            let gap = self.stage(&mut len, 4, 0.02, fraction)?;
-            if self.ended.is_some() {
-                return Ok(());
-            }
-            let last = if problem.is_smooth {
-                self.lambda <= target
-            } else {
-                gap <= 0.25 * self.settings.tolerance * problem.unit || self.lambda <= 1e-9 * problem.unit
-            };
-            if last {
-                return Ok(());
+            let len = self.enough(COARSE_PER_ATOM)?;
+            let gap = self.net_solve(len, Effort::Coarse, fraction)?;
+            let last =
+                gap <= 0.25 * self.settings.tolerance * problem.unit || self.lambda <= 1e-9 * problem.unit;
+            if self.ended.is_some() || (!problem.is_smooth && last) {
+                break;
             }
             stage += 1.0;
             self.lambda =
                 if problem.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
             self.choose_ridge();
         }
+        Ok(())
+    }
+
+    /// How many samples the atoms ask for at the current λ and potentials: so many for each that shares in
+    /// a sample.
+    fn enough(&mut self, per_atom: f64) -> Result<usize> {
+        let mut net = self.net(PROBE)?;
+        let shared = pass(self.problem, &mut net, &self.phi, self.lambda, Want::default()).effective_atoms;
+        let wanted = per_atom * shared.min(4.0 * self.problem.atoms() as f64);
+        Ok((wanted as usize).next_power_of_two().clamp(FIRST, self.max_len.max(FIRST)))
     }
 
     /// For non-smooth divergences, whose optimal potentials need not be unique: the ε of −(ε/2)‖φ‖² that
@@ -167,87 +187,94 @@ impl<'a, 'b> Run<'a, 'b> {
         self.ridge = by_marginal.min(by_value);
     }
 
-    /// Solves one net of at least `len` samples, grown until it has enough for its atoms. Returns how far
-    /// the smoothing shows in the value: E[exact smooth maximum − Σ p u].
-    fn stage(&mut self, len: &mut usize, max_iterations: usize, coarse: f64, fraction: f64) -> Result<f64> {
+    /// Improves the potentials on a new net of `len` samples. Returns how far the smoothing shows in the
+    /// value: E[exact smooth maximum − Σ p u]; 0 for a smooth problem.
+    fn net_solve(&mut self, len: usize, effort: Effort, fraction: f64) -> Result<f64> {
         let problem = self.problem;
         let started = self.control.seconds();
-        // λ has fallen since the last net.
-        let mut fresh = coarse > 0.0;
-        loop {
-            let mut net = self.net((*len).min(self.max_len))?;
-            *len = net.len;
-            let tolerance = self.settings.tolerance;
-            let size = net.len as f64;
-            let whole = self.whole;
-            let done = move |p: &super::evaluate::Pass| {
-                let floor = if whole { 0.0 } else { 0.003 * p.effective_atoms / size };
-                chi2(&p.q, &problem.nu) <= floor.max(coarse).max(0.01 * tolerance * tolerance)
-            };
-            let task = Task {
-                lambda: self.lambda,
-                ridge: self.ridge,
-                max_iterations,
-                delta: if fresh { 0.1 } else { 1e-3 },
-                rows: self.rows,
-                first: Want { exact: true, ..Want::default() },
-                done: &done,
-                progress: Progress {
-                    phase: "solving",
-                    fraction,
-                    samples: self.samples,
-                    error: 1.0,
-                    target: tolerance,
-                },
-            };
-            let solved = solve_net(problem, &mut net, &mut self.phi, &task, &mut self.control)?;
-            // The old potentials erred by about the noise of the net before, and were tested with the noise of
-            // this one; the new ones err by this one's.
-            let growth = net.len as f64 / (self.len.max(1) as f64);
-            self.tested = l1(&solved.first.q, &problem.nu) / (1.0 + growth).sqrt();
-            let last = &solved.last;
-            self.history.push(HistoryPoint {
-                samples: self.samples,
-                seconds: self.control.seconds(),
-                lambda: self.lambda,
-                value: simd::dot(&problem.nu, &self.phi) - last.smoothmax,
-                marginal_l1: l1(&last.q, &problem.nu),
-                marginal_chi2: chi2(&last.q, &problem.nu),
-            });
-            self.ended = solved.ended;
-            self.seconds = self.control.seconds() - started;
-            self.len = net.len;
-            self.rows = rows_wanted(last, net.len);
-            fresh = false;
-            let wanted = (PER_ATOM * last.effective_atoms.min(4.0 * problem.atoms() as f64)) as usize;
-            self.enough = wanted.next_power_of_two();
-            if self.ended.is_some() || self.whole || net.len >= self.max_len || wanted <= net.len {
-                return Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear });
+        let mut net = self.net(len.min(self.max_len))?;
+        let tolerance = self.settings.tolerance;
+        let size = net.len as f64;
+        let whole = self.whole;
+        let done = |p: &Pass| {
+            let error = chi2(&p.q, &problem.nu);
+            match effort {
+                Effort::Coarse => error <= 0.02,
+                // Far enough below the noise of the sample, or, without noise, below the tolerance.
+                Effort::Full => {
+                    let floor = if whole { 0.0 } else { 0.02 * p.effective_atoms / size };
+                    error <= floor.max(0.01 * tolerance * tolerance)
+                }
             }
-            *len = wanted.next_power_of_two().min(16 * net.len).min(self.max_len);
-        }
+        };
+        let task = Task {
+            lambda: self.lambda,
+            ridge: self.ridge,
+            max_iterations: if effort == Effort::Coarse { 12 } else { 30 },
+            delta: if self.solved_lambda == self.lambda { 1e-3 } else { 0.1 },
+            rows: self.rows,
+            first: Want { exact: true, ..Want::default() },
+            done: &done,
+            progress: Progress {
+                phase: "solving",
+                fraction,
+                samples: self.samples,
+                error: 1.0,
+                target: tolerance,
+            },
+        };
+        let solved = solve_net(problem, &mut net, &mut self.phi, &task, &mut self.control)?;
+        // The old potentials erred by about the noise of the net before, and were tested with the noise of
+        // this one; the new ones err by this one's.
+        let tested = l1(&solved.first.q, &problem.nu);
+        let growth = net.len as f64 / self.len.max(1) as f64;
+        let last = &solved.last;
+        self.confirmed = self.solved_lambda == self.lambda;
+        self.predicted = if self.confirmed {
+            tested / (1.0 + growth).sqrt()
+        } else {
+            // A guess: independent samples would err by twice as much.
+            0.4 * (last.effective_atoms / net.len as f64).sqrt()
+        };
+        self.history.push(HistoryPoint {
+            samples: self.samples,
+            seconds: self.control.seconds(),
+            lambda: self.lambda,
+            value: simd::dot(&problem.nu, &self.phi) - last.smoothmax,
+            marginal_l1: l1(&last.q, &problem.nu),
+            marginal_chi2: chi2(&last.q, &problem.nu),
+        });
+        self.ended = solved.ended;
+        self.len = net.len;
+        self.solved_lambda = self.lambda;
+        self.rows = rows_wanted(last, net.len);
+        self.seconds = self.control.seconds() - started;
+        Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear })
     }
 
     /// At the final λ: growing nets and certificates, until the tolerance holds or a budget is spent.
     fn finish(&mut self) -> Result<(Evidence, Status, Certified)> {
         let tolerance = self.settings.tolerance;
         let unit = self.problem.unit;
-        let mut len = self.len.max(FIRST);
+        let mut len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM)? };
+        let enough = len;
         let mut certificate_len = 0;
         let mut best: Option<(Evidence, Status, Certified)> = None;
         let mut grow = self.ended.is_none();
         loop {
             while grow && self.ended.is_none() {
-                let fraction = 0.3 + 0.4 * (tolerance / self.tested.max(tolerance)).sqrt();
-                self.stage(&mut len, 30, 0.0, fraction)?;
-                if self.whole || self.tested <= 0.8 * tolerance || self.ended.is_some() {
+                let fraction = 0.3 + 0.4 * (tolerance / self.predicted.max(tolerance)).sqrt();
+                self.net_solve(len, Effort::Full, fraction)?;
+                len = self.len;
+                if self.whole || (self.confirmed && self.predicted <= 0.8 * tolerance) || self.ended.is_some()
+                {
                     break;
                 }
                 if len >= self.max_len {
                     self.ended = Some(Status::MaxIterations);
                     break;
                 }
-                let ratio = (self.tested / (0.6 * tolerance)).clamp(2.0, 4.0);
+                let ratio = (self.predicted / (0.6 * tolerance)).clamp(2.0, 4.0);
                 let next = ((len as f64 * ratio * ratio.sqrt()) as usize)
                     .next_power_of_two()
                     .clamp(2 * len, 8 * len);
@@ -259,7 +286,7 @@ impl<'a, 'b> Run<'a, 'b> {
             }
             certificate_len = certificate_len
                 .max((self.len / 4).next_power_of_two())
-                .max(self.enough)
+                .max(enough)
                 .max(FIRST)
                 .min(self.max_len);
             let evidence = self.certificate(certificate_len, self.ended.is_some())?;

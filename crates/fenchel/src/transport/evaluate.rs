@@ -6,7 +6,8 @@
 //! the cost: the lists rest on scores already seen and on how far potentials have moved since.
 
 use super::kernels::{raise, scores, square_dot};
-use super::net::{Coverage, Lists, Net};
+use super::lists::{Checked, Lists, Look};
+use super::net::Net;
 use super::problem::Frozen;
 use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
@@ -63,9 +64,6 @@ pub(crate) struct Rows {
 /// Entries of d below this share of the row's sum are left out of the Hessian (never of the gradient).
 const ROW_CUT: f64 = 1e-3;
 
-/// How much potentials may move, in units of λ, before lists are made anew.
-const SLACK: f64 = 8.0;
-
 /// Everything one worker needs; allocated once a chunk of blocks.
 struct Worker {
     smoothmax: f64,
@@ -77,8 +75,7 @@ struct Worker {
     mean_cost: Vec<f64>,
     rows: Rows,
     row_mass: f64,
-    listed: Vec<u32>,
-    list_lens: Vec<usize>,
+    made: Made,
     pairs: u64,
 }
 
@@ -90,36 +87,20 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
     let n = problem.atoms();
     let width = -problem.smooth.negligible_below();
     let may_list = want.lists && width.is_finite() && n > 32;
-    let (use_lists, movers) = match &net.coverage {
-        Coverage::Listed(lists) if may_list && lists.lambda == lambda && !want.mean_cost => {
-            match movers(lists, phi, n) {
-                Some(movers) => (true, movers),
-                None => (false, Vec::new()),
-            }
-        }
-        _ => (false, Vec::new()),
-    };
-    let collect = may_list && !use_lists && !matches!(net.coverage, Coverage::Dense);
     let blocks = net.blocks();
+    let mut lists = net.lists.take().filter(|l| may_list && l.lambda() == lambda);
+    if may_list && lists.is_none() {
+        lists = Some(Lists::new(blocks, lambda));
+    }
     let chunks = blocks.min(if n <= 1 << 17 { 64 } else { 8 });
-    let rows_stride = (want.rows > 0).then(|| (net.len / want.rows).max(1));
     let context = Context {
         problem,
         net,
         phi,
         lambda,
-        lists: if use_lists {
-            match &net.coverage {
-                Coverage::Listed(lists) => Some(lists),
-                _ => None,
-            }
-        } else {
-            None
-        },
-        movers: &movers,
-        // Kept: u_i − τ above this for some sample of the block, in cost units.
-        keep_above: collect.then_some(-(width + SLACK) * lambda),
-        rows_stride,
+        lists: lists.as_ref().map(|l| l.check(phi)),
+        keep_above: Lists::keep_above(width, lambda),
+        rows_stride: (want.rows > 0).then(|| (net.len / want.rows).max(1)),
         want,
         entropic: problem.smooth.name() == "kl",
         inverse_nu: problem.nu.iter().map(|v| 1.0 / v).collect(),
@@ -129,39 +110,21 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
         .into_par_iter()
         .map(|c| context.chunk(blocks * c / chunks..blocks * (c + 1) / chunks))
         .collect();
-    let (mean_cost, pass, lists) = merge(workers, n, want.mean_cost, collect);
-    if let Some((starts, atoms)) = lists {
-        // A list of most atoms costs more than it saves.
-        net.coverage = if atoms.len() * 10 > n * blocks * 6 {
-            Coverage::Dense
-        } else {
-            Coverage::Listed(Lists { phi: phi.to_vec(), lambda, slack: SLACK * lambda, starts, atoms })
-        };
+    let (mean_cost, pass, made) = merge(workers, n, want.mean_cost);
+    if let Some(lists) = &mut lists {
+        lists.install(phi, made);
     }
+    net.lists = lists;
     if mean_cost.is_some() {
         net.mean_cost = mean_cost;
     }
     pass
 }
 
-/// The few atoms that rose by more than the slack since the lists were made, and have to be looked at
-/// everywhere; none if they are too many or the lists are void.
-fn movers(lists: &Lists, phi: &[f64], n: usize) -> Option<Vec<u32>> {
-    let least = phi.iter().zip(&lists.phi).fold(f64::INFINITY, |a, (p, r)| a.min(p - r));
-    let movers: Vec<u32> =
-        (0..n as u32).filter(|&i| phi[i as usize] - lists.phi[i as usize] - least > lists.slack).collect();
-    (movers.len() * 50 <= n).then_some(movers)
-}
+/// Lists made in a pass: block, atoms.
+type Made = Vec<(usize, Vec<u32>)>;
 
-/// Starts of the blocks' lists, and the lists.
-type Listing = (Vec<usize>, Vec<u32>);
-
-fn merge(
-    workers: Vec<Worker>,
-    n: usize,
-    mean_cost: bool,
-    collect: bool,
-) -> (Option<Vec<f64>>, Pass, Option<Listing>) {
+fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, Pass, Made) {
     let mut pass = Pass {
         smoothmax: 0.0,
         linear: 0.0,
@@ -173,7 +136,7 @@ fn merge(
         pairs: 0,
     };
     let mut means = vec![0.0; if mean_cost { n } else { 0 }];
-    let (mut starts, mut listed) = (vec![0usize], Vec::new());
+    let mut made = Vec::new();
     let row_mass: f64 = workers.iter().map(|w| w.row_mass).sum();
     for w in workers {
         pass.smoothmax += w.smoothmax;
@@ -192,15 +155,10 @@ fn merge(
         pass.rows.d.extend_from_slice(&w.rows.d);
         pass.rows.totals.extend_from_slice(&w.rows.totals);
         pass.rows.weights.extend(w.rows.weights.iter().map(|v| v / row_mass));
-        if collect {
-            for len in w.list_lens {
-                starts.push(starts[starts.len() - 1] + len);
-            }
-            listed.extend_from_slice(&w.listed);
-        }
+        made.extend(w.made);
     }
     pass.effective_atoms = (pass.effective_atoms - 1.0).max(0.0);
-    (mean_cost.then_some(means), pass, collect.then_some((starts, listed)))
+    (mean_cost.then_some(means), pass, made)
 }
 
 struct Context<'a> {
@@ -208,9 +166,9 @@ struct Context<'a> {
     net: &'a Net,
     phi: &'a [f64],
     lambda: f64,
-    lists: Option<&'a Lists>,
-    movers: &'a [u32],
-    keep_above: Option<f64>,
+    lists: Option<Checked<'a>>,
+    /// Kept in a list: u_i − τ above this for some sample of the block, in cost units.
+    keep_above: f64,
     rows_stride: Option<usize>,
     want: Want,
     entropic: bool,
@@ -260,8 +218,7 @@ impl Context<'_> {
             mean_cost: vec![0.0; if self.want.mean_cost { n } else { 0 }],
             rows: Rows::default(),
             row_mass: 0.0,
-            listed: Vec::new(),
-            list_lens: Vec::new(),
+            made: Vec::new(),
             pairs: 0,
         };
         let mut local = Local {
@@ -276,12 +233,18 @@ impl Context<'_> {
             tile: Vec::new(),
             p: vec![0.0; n],
             d: vec![0.0; if self.rows_stride.is_some() { n } else { 0 }],
-            top: vec![0.0; if self.keep_above.is_some() { n } else { 0 }],
+            top: vec![0.0; if self.lists.is_some() { n } else { 0 }],
             scratch: Scratch::default(),
         };
         for b in blocks {
-            match self.lists {
-                None => {
+            let look = match &self.lists {
+                // The mean cost is over all atoms.
+                Some(lists) if !self.want.mean_cost => lists.look(b),
+                Some(_) => Look::AllAndList,
+                None => Look::All,
+            };
+            match look {
+                Look::All | Look::AllAndList => {
                     let view = View {
                         points: &self.problem.points,
                         phi: self.phi,
@@ -291,11 +254,12 @@ impl Context<'_> {
                         index: None,
                     };
                     let mut q = std::mem::take(&mut w.q);
-                    self.block(b, &view, &mut q, &mut w, &mut buffers);
+                    let list = matches!(look, Look::AllAndList);
+                    self.block(b, &view, list, &mut q, &mut w, &mut buffers);
                     w.q = q;
                 }
-                Some(lists) => {
-                    self.gather(lists.block(b), &mut local);
+                Look::Listed(atoms, movers) => {
+                    self.gather(atoms, movers, &mut local);
                     let Local { index, points, phi, eta, inverse_nu, q } = &mut local;
                     let listed: f64 = eta.iter().sum();
                     let view = View {
@@ -306,7 +270,7 @@ impl Context<'_> {
                         inverse_nu,
                         index: Some(index),
                     };
-                    self.block(b, &view, q, &mut w, &mut buffers);
+                    self.block(b, &view, false, q, &mut w, &mut buffers);
                     for (&i, v) in index.iter().zip(q.iter()) {
                         w.q[i as usize] += v;
                     }
@@ -316,10 +280,10 @@ impl Context<'_> {
         w
     }
 
-    fn gather(&self, listed: &[u32], local: &mut Local) {
+    fn gather(&self, listed: &[u32], movers: &[u32], local: &mut Local) {
         local.index.clear();
         local.index.extend_from_slice(listed);
-        local.index.extend(self.movers.iter().filter(|i| listed.binary_search(i).is_err()));
+        local.index.extend(movers.iter().filter(|i| listed.binary_search(i).is_err()));
         let Local { index, points, phi, eta, inverse_nu, q } = local;
         self.problem.points.gather(index, points);
         let pick = |to: &mut Vec<f64>, from: &[f64]| {
@@ -333,13 +297,21 @@ impl Context<'_> {
         q.resize(index.len(), 0.0);
     }
 
-    fn block(&self, b: usize, view: &View<'_>, q: &mut [f64], w: &mut Worker, buffers: &mut Buffers) {
+    fn block(
+        &self,
+        b: usize,
+        view: &View<'_>,
+        list: bool,
+        q: &mut [f64],
+        w: &mut Worker,
+        buffers: &mut Buffers,
+    ) {
         let n = view.phi.len();
         let dim = self.problem.dim;
         let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
         let tile_rows = (TILE / n.max(1)).clamp(1, self.net.block);
         buffers.tile.resize(tile_rows * n, 0.0);
-        if self.keep_above.is_some() {
+        if list {
             buffers.top.fill(f64::NEG_INFINITY);
         }
         w.pairs += (samples.len() * n) as u64;
@@ -362,7 +334,7 @@ impl Context<'_> {
                 w.hard += weight * top;
                 simd::axpy(weight * scale, p, q);
                 w.squares += weight * scale * scale * square_dot(p, view.inverse_nu);
-                if self.keep_above.is_some() {
+                if list {
                     raise(u, threshold, &mut buffers.top);
                 }
                 if self.rows_stride.is_some_and(|s| j % s == 0) {
@@ -376,10 +348,9 @@ impl Context<'_> {
             }
             first = last;
         }
-        if let Some(above) = self.keep_above {
-            let before = w.listed.len();
-            w.listed.extend((0..n as u32).filter(|&i| buffers.top[i as usize] > above));
-            w.list_lens.push(w.listed.len() - before);
+        if list {
+            let listed = (0..n as u32).filter(|&i| buffers.top[i as usize] > self.keep_above).collect();
+            w.made.push((b, listed));
         }
     }
 

@@ -8,6 +8,7 @@ mod auto;
 mod certificate;
 mod evaluate;
 mod kernels;
+mod lists;
 mod net;
 mod newton;
 mod oracle;

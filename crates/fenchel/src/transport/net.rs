@@ -1,5 +1,6 @@
 //! A finite sample of the source, ordered in space, on which the dual is a finite sum.
 
+use super::lists::Lists;
 use super::problem::Frozen;
 use crate::error::Result;
 use crate::measure::{Design, draw_points};
@@ -7,35 +8,6 @@ use crate::measure::{Design, draw_points};
 /// Samples per block, at most and at least. A block shares one list of atoms that can matter to any of its
 /// samples: small blocks have short lists, large ones spread the cost of gathering them.
 const BLOCKS: (usize, usize) = (128, 16);
-
-/// Which atoms the blocks of a net have to look at.
-#[derive(Debug, Default)]
-pub(crate) enum Coverage {
-    /// Nothing is known yet.
-    #[default]
-    Unknown,
-    /// So many atoms matter that a list would not pay.
-    Dense,
-    /// One list of atoms a block.
-    Listed(Lists),
-}
-
-/// For every block the atoms whose weight can be more than negligible for some sample of it, as long as
-/// no potential rises by more than `slack` against the one that falls most, counted from `phi`.
-#[derive(Debug)]
-pub(crate) struct Lists {
-    pub(crate) phi: Vec<f64>,
-    pub(crate) lambda: f64,
-    pub(crate) slack: f64,
-    pub(crate) starts: Vec<usize>,
-    pub(crate) atoms: Vec<u32>,
-}
-
-impl Lists {
-    pub(crate) fn block(&self, b: usize) -> &[u32] {
-        &self.atoms[self.starts[b]..self.starts[b + 1]]
-    }
-}
 
 /// Weighted points x_1..x_m, row-major, neighbours near each other; weights sum to one.
 #[derive(Debug)]
@@ -45,7 +17,8 @@ pub(crate) struct Net {
     pub(crate) len: usize,
     /// Samples per block.
     pub(crate) block: usize,
-    pub(crate) coverage: Coverage,
+    /// What the blocks have to look at, once a pass has found out.
+    pub(crate) lists: Option<Lists>,
     /// Σ_j w_j c(x_j, y_i), once somebody has asked for it.
     pub(crate) mean_cost: Option<Vec<f64>>,
 }
@@ -58,7 +31,7 @@ impl Net {
         let mut points = vec![0.0; len * dim];
         draw_points(&*problem.source, Design::Sobol, seed, purpose, 0, len, &mut points)?;
         order(&mut points, dim, block);
-        Ok(Net { points, weights: None, len, block, coverage: Coverage::Unknown, mean_cost: None })
+        Ok(Net { points, weights: None, len, block, lists: None, mean_cost: None })
     }
 
     /// The whole of a source with finite support.
@@ -74,7 +47,7 @@ impl Net {
             let total: f64 = w.iter().sum();
             index.iter().map(|&i| w[i as usize] / total).collect()
         });
-        Net { points: sorted, weights, len, block, coverage: Coverage::Unknown, mean_cost: None }
+        Net { points: sorted, weights, len, block, lists: None, mean_cost: None }
     }
 
     pub(crate) fn blocks(&self) -> usize {

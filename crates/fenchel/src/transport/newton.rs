@@ -23,7 +23,10 @@ use rayon::prelude::*;
 const LOG_CLIP: f64 = 3.0;
 
 /// A potential moves by at most this many λ in a step, against the mean.
-const STEP_CLIP: f64 = 6.0;
+const STEP_CLIP: f64 = 50.0;
+
+/// A direction is shortened to this share of its length at the least.
+const SHORTEST: f64 = 0.05;
 
 /// Most non-zeros of H's rows that are kept.
 const MAX_NONZEROS: usize = 4_000_000;
@@ -106,6 +109,9 @@ pub(crate) fn solve_net(
     let mut done = (task.done)(&current);
     let mut ended = None;
     let mut refused = 0;
+    let mut errors: Vec<f64> = Vec::new();
+    // A refused direction is tried again at a quarter of its length before it is damped.
+    let (mut retry, mut length): (Option<Vec<f64>>, f64) = (None, 1.0);
     let mut iteration = 0;
     while !done && iteration < task.max_iterations && refused < 8 {
         iteration += 1;
@@ -115,8 +121,14 @@ pub(crate) fn solve_net(
             break;
         }
         rows = rows_wanted(&current, net.len);
-        let x = direction(&current.rows, &current.q, problem, phi, delta, task.ridge, lambda);
-        let mut trial: Vec<f64> = phi.iter().zip(&x).map(|(p, x)| p + lambda * x).collect();
+        let x = match retry.take() {
+            Some(x) => x,
+            None => {
+                length = 1.0;
+                direction(&current.rows, &current.q, problem, phi, delta, task.ridge, lambda)
+            }
+        };
+        let mut trial: Vec<f64> = phi.iter().zip(&x).map(|(p, x)| p + length * lambda * x).collect();
         center(&mut trial);
         let next = pass(
             problem,
@@ -133,12 +145,26 @@ pub(crate) fn solve_net(
         if next.smoothmax.is_finite() && (gain > floor || (gain > -floor && next_error < 0.9 * error)) {
             *phi = trial;
             current = next;
-            delta = (delta * 0.1_f64).max(1e-6);
+            if length == 1.0 {
+                delta = (delta * 0.1_f64).max(1e-6);
+            }
             refused = 0;
             done = (task.done)(&current);
+            errors.push(next_error);
+            // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due.
+            if let [.., before, _, _, _, now] = errors[..]
+                && now > 0.8 * before
+            {
+                break;
+            }
         } else {
-            delta = (delta * 10.0_f64).max(1e-2);
             refused += 1;
+            if length > SHORTEST {
+                length *= 0.25;
+                retry = Some(x);
+            } else {
+                delta = (delta * 10.0_f64).max(1e-2);
+            }
         }
     }
     Ok(Solved { first, last: current, ended })
@@ -193,9 +219,11 @@ fn direction(
         right[i] -= excess * (q[i] + delta * nu[i]);
     }
     let mut system = System::new(rows, nu, delta, ridge * lambda);
-    // An atom that the rows hardly saw must not move as if nothing held it.
-    for (d, q) in system.diagonal.iter_mut().zip(q) {
-        *d = d.max(1e-3 * q);
+    // An atom that the rows hardly saw must not move as if nothing held it: where weights are small their
+    // curvature is at least themselves (for KL it is, all over).
+    let entropic = problem.smooth.name() == "kl";
+    for ((d, &q), &v) in system.diagonal.iter_mut().zip(q).zip(nu) {
+        *d = d.max(if entropic || q < v { q } else { 1e-3 * q });
     }
     let mut x = system.solve(&right);
     let mean = simd::dot(&x, nu);

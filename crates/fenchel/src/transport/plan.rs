@@ -5,6 +5,7 @@ use super::solution::Solution;
 use crate::cost::{self, Cost};
 use crate::divergence::{self, Divergence, Row, Scratch};
 use crate::error::{Error, Result};
+use crate::measure::file::write_atomically;
 use crate::measure::{PointCloud, Soa, Source};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -284,8 +285,10 @@ impl Solution {
 }
 
 fn save_json<T: Serialize>(value: &T, path: &Path) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::file(path, e.to_string()))?;
-    std::fs::write(path, text + "\n").map_err(|e| Error::file(path, format!("cannot be written: {e}")))
+    write_atomically(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
 }
 
 fn load_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
