@@ -84,7 +84,14 @@ impl Divergence for Cvar {
         if at == usize::MAX {
             p.fill(0.0);
             let value = f64::NEG_INFINITY;
-            return Smoothed { value, threshold: value, passes: 0, anchor: 0.0, offset: value };
+            return Smoothed {
+                value,
+                threshold: value,
+                passes: 0,
+                anchor: 0.0,
+                offset: value,
+                margin: f64::INFINITY,
+            };
         }
         let threshold = row.u[at];
         let (cap, u, eta) = (self.cap(), row.u, row.eta);
@@ -102,6 +109,6 @@ impl Divergence for Cvar {
         // Quarters: a difference of scores near the end of the range would overflow.
         let quarter = pairwise(n, |i| if p[i] > 0.0 { p[i] * (0.25 * u[i] - 0.25 * threshold) } else { 0.0 });
         let value = threshold + 4.0 * quarter;
-        Smoothed { value, threshold, passes: 1, anchor: threshold, offset: 0.0 }
+        Smoothed { value, threshold, passes: 1, anchor: threshold, offset: 0.0, margin: f64::INFINITY }
     }
 }

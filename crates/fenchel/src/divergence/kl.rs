@@ -88,7 +88,14 @@ impl Divergence for Kl {
                 simd::vectorize(|| p.iter_mut().for_each(|p| *p *= scale));
                 let offset = sum.ln();
                 let value = max + row.lambda * offset;
-                return Smoothed { value, threshold: value, passes: 1, anchor: max, offset };
+                return Smoothed {
+                    value,
+                    threshold: value,
+                    passes: 1,
+                    anchor: max,
+                    offset,
+                    margin: f64::INFINITY,
+                };
             }
         }
         self.solve_carefully(row, p, scratch)
@@ -124,6 +131,6 @@ impl Kl {
         };
         // Atoms left out add −λ·eta_rest to the dual, atoms here −λ Ση_i, and f* the opposite: nothing remains.
         let value = max + row.lambda * offset;
-        Smoothed { value, threshold: value, passes: 2, anchor: max, offset }
+        Smoothed { value, threshold: value, passes: 2, anchor: max, offset, margin: f64::INFINITY }
     }
 }

@@ -67,7 +67,8 @@ impl Divergence for KlCvar {
         -60.0 * std::f64::consts::LN_2
     }
     fn curvature(&self, t: f64) -> f64 {
-        if t < self.cap() { t } else { 0.0 }
+        // At the cap but for the rounding of p/η is at the cap.
+        if t < self.cap() * (1.0 - 1e-13) { t } else { 0.0 }
     }
     fn lipschitz(&self) -> f64 {
         self.cap()

@@ -100,7 +100,7 @@ impl Divergence for MarginalMoments {
         0.5 * self.n * if v < 0.0 { 1.0 / (w - v) } else { v + w }
     }
     fn conj_prime(&self, s: f64) -> f64 {
-        0.5 * self.n * one_plus_ratio(s - self.shift()).0
+        if s == f64::NEG_INFINITY { 0.0 } else { 0.5 * self.n * one_plus_ratio(s - self.shift()).0 }
     }
     fn conj_second(&self, s: f64) -> f64 {
         let inverse = one_plus_ratio(s - self.shift()).1;

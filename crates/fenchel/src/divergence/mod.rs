@@ -228,6 +228,10 @@ pub trait Divergence: Debug + Send + Sync {
             Some(own) => eta[i] * own.conj(x[i] - theta),
         })
     }
+    /// [`Divergence::conj_sum`] for θ = `margin` − s_max, where s_max is finite.
+    fn conj_sum_near_end(&self, x: &[f64], eta: &[f64], margin: f64) -> f64 {
+        self.conj_sum(x, eta, margin - self.s_max())
+    }
     /// [`Divergence::conj_sum`] with what was prepared at hand; both slices may be overwritten. Called only where
     /// no x_i exceeds 0.
     fn conj_sum_prepared(&self, x: &mut [f64], z: &mut [f64], eta: &[f64], theta: f64) -> f64 {

@@ -59,6 +59,6 @@ impl Divergence for Unregularised {
         if at < p.len() {
             p[at] = 1.0;
         }
-        Smoothed { value: max, threshold: max, passes: 1, anchor: max, offset: 0.0 }
+        Smoothed { value: max, threshold: max, passes: 1, anchor: max, offset: 0.0, margin: 0.0 }
     }
 }

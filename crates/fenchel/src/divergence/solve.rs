@@ -31,6 +31,9 @@ pub struct Smoothed {
     pub anchor: f64,
     /// (τ − anchor)/λ.
     pub offset: f64,
+    /// offset + s_max where f* ends at a finite s_max ([`Divergence::s_max`]), with the digits that `offset` loses when
+    /// the threshold is close to that end (Tsallis with q < 1); else +∞.
+    pub margin: f64,
 }
 
 /// Room for the work of [`Divergence::solve`]; grows to the longest row seen and is then reused.
@@ -99,7 +102,14 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
     if at == usize::MAX {
         p.fill(0.0);
         let value = f64::NEG_INFINITY;
-        return Smoothed { value, threshold: value, passes: 0, anchor: 0.0, offset: value };
+        return Smoothed {
+            value,
+            threshold: value,
+            passes: 0,
+            anchor: 0.0,
+            offset: value,
+            margin: f64::INFINITY,
+        };
     }
     let cap = div.cap();
     if cap.is_finite() {
@@ -172,7 +182,14 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
             div.conj_sum(x, row.eta, theta)
         }
     });
-    Smoothed { value, threshold: anchor + row.lambda * theta, passes, anchor, offset: theta }
+    Smoothed {
+        value,
+        threshold: anchor + row.lambda * theta,
+        passes,
+        anchor,
+        offset: theta,
+        margin: theta + div.s_max(),
+    }
 }
 
 /// e^{±690} and its products with weights stay inside the range of double precision.
@@ -192,15 +209,24 @@ pub(crate) fn dual_value<D: Divergence + ?Sized>(
     conj_sum: impl FnOnce(&mut [f64]) -> f64,
 ) -> f64 {
     if row.eta_rest == 0.0 && !div.is_per_atom() {
-        let from_limit = theta + div.f_prime_at_one();
-        let near = |(x, eta): (&f64, &f64)| x.abs() <= 1.0 || *eta == 0.0;
-        if from_limit.abs() <= 1.0 && x.iter().zip(row.eta).all(near) {
-            // The temperature is far above the scores: λ times rounding errors would swamp them. With f* in
-            // terms of its distance from its tangent at f'(1) every error is relative to x.
-            let above_mean = |i: usize| {
-                if row.eta[i] > 0.0 { row.eta[i] * (x[i] + div.conj_excess(x[i] - from_limit)) } else { 0.0 }
-            };
-            return anchor + row.lambda * (pairwise(x.len(), above_mean) - div.f(1.0));
+        let (mut from_limit, mut size, mut top) = (theta + div.f_prime_at_one(), 0.0_f64, f64::NEG_INFINITY);
+        if from_limit.abs() <= 1.0 {
+            for (x, _) in x.iter().zip(row.eta).filter(|(_, eta)| **eta > 0.0) {
+                (size, top) = (size.max(x.abs()), top.max(*x));
+            }
+            if size <= 1.0 && div.conj_prime(top - theta) <= 4.0 {
+                // The temperature is far above the scores: λ times rounding errors would swamp them. With f*
+                // in terms of its distance from its tangent at f'(1) every error is relative to x.
+                if size < 1e-6 {
+                    from_limit =
+                        pairwise(x.len(), |i| if row.eta[i] > 0.0 { row.eta[i] * x[i] } else { 0.0 });
+                }
+                let above_mean = |i: usize| {
+                    let eta = row.eta[i];
+                    if eta > 0.0 { eta * (x[i] + div.conj_excess(x[i] - from_limit)) } else { 0.0 }
+                };
+                return anchor + row.lambda * (pairwise(x.len(), above_mean) - div.f(1.0));
+            }
         }
     }
     anchor + row.lambda * (theta + conj_sum(x) - rest(div, row))
@@ -230,8 +256,17 @@ fn saturated<D: Divergence + ?Sized>(
     };
     let value = mean - row.lambda * penalty;
     let min = row.u.iter().zip(row.eta).filter(|(_, e)| **e > 0.0).map(|(u, _)| *u).fold(max, f64::min);
-    let offset = -div.f_prime(div.cap()).max(0.0);
-    Smoothed { value, threshold: min + row.lambda * offset, passes: 1, anchor: min, offset }
+    // Where the slope at the cap is infinite the dual is attained in the limit only.
+    let limit = if p.len() == 1 { 1e15 } else { 1e8 };
+    let offset = -div.f_prime(div.cap()).clamp(0.0, limit);
+    Smoothed {
+        value,
+        threshold: min + row.lambda * offset,
+        passes: 1,
+        anchor: min,
+        offset,
+        margin: f64::INFINITY,
+    }
 }
 
 fn nearest(x: &[f64], theta: f64) -> usize {

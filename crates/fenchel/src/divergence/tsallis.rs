@@ -99,11 +99,9 @@ impl Tsallis {
         normalise(self, p, row.eta);
         let delta = root.theta.exp();
         let offset = delta - end;
-        let value = dual_value(self, row, x, max, offset, |x| {
-            pairwise(n, |i| if p[i] > 0.0 { p[i] * (slope * (delta - x[i])) } else { 0.0 })
-        });
+        let value = dual_value(self, row, x, max, offset, |x| self.conj_sum_near_end(x, row.eta, delta));
         let threshold = max + row.lambda * offset;
-        Smoothed { value, threshold, passes: root.passes, anchor: max, offset }
+        Smoothed { value, threshold, passes: root.passes, anchor: max, offset, margin: delta }
     }
 }
 
@@ -192,6 +190,17 @@ impl Divergence for Tsallis {
             let log_r = self.log_r(x[i] - theta);
             let t = (log_r / (self.q - 1.0)).exp();
             if t > 0.0 { eta[i] * t * log_r.exp() } else { 0.0 }
+        })
+    }
+    fn conj_sum_near_end(&self, x: &[f64], eta: &[f64], margin: f64) -> f64 {
+        if self.q > 1.0 {
+            return self.conj_sum(x, eta, margin - self.s_max());
+        }
+        let slope = (1.0 - self.q) / self.q;
+        pairwise(x.len(), |i| {
+            let r = slope * (margin - x[i]);
+            let t = self.density(r);
+            if t > 0.0 { eta[i] * t * r } else { 0.0 }
         })
     }
     fn solve(&self, row: &Row<'_>, start: Option<f64>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {

@@ -65,10 +65,16 @@ pub(crate) fn bisect<D: Divergence + ?Sized>(
         p.iter_mut().zip(&*q).for_each(|(p, q)| *p += share * (q - *p));
     }
     normalise(div, p, row.eta);
+    let error = lipschitz * root_n * (hi - lo);
+    if hi - lo > delta {
+        // Double precision cannot tell thresholds further apart; the search in other variables may.
+        return Ok((div.solve(row, None, p, scratch), error));
+    }
     let value = dual_value(div, row, x, max, hi, |x| div.conj_sum(x, row.eta, hi));
     let threshold = max + row.lambda * hi;
-    let smoothed = Smoothed { value, threshold, passes: passes + 2, anchor: max, offset: hi };
-    Ok((smoothed, lipschitz * root_n * (hi - lo)))
+    let smoothed =
+        Smoothed { value, threshold, passes: passes + 2, anchor: max, offset: hi, margin: hi + div.s_max() };
+    Ok((smoothed, error))
 }
 
 /// p_i = min{1, η_i (f*)'(x_i − θ)} and its sum.

@@ -31,7 +31,8 @@ pub struct SmoothMaximum {
     pub threshold: f64,
     /// Passes over the scores that the search for τ took.
     pub passes: u32,
-    /// A bound on ‖p − p*‖₂ where the method gives one: with [`Method::Bisection`].
+    /// A bound on ‖p − p*‖₂ where the method gives one: with [`Method::Bisection`]. It is at most the ε asked for,
+    /// unless thresholds that close are one number in double precision.
     pub weight_error: Option<f64>,
     /// τ = anchor + λ·offset up to the constant of an unnormalised reference, with more digits than `threshold` has.
     inner: Smoothed,
@@ -284,7 +285,11 @@ impl SmoothMax {
         let x = &mut self.scratch.x[..n];
         crate::divergence::fill_scores(&Row { u, eta, eta_rest: 0.0, lambda }, anchor, x);
         let theta = at.inner.offset;
-        let conj = self.resolved.conj_sum(x, eta, theta);
+        let conj = if at.inner.margin > 0.0 && at.inner.margin.is_finite() {
+            self.resolved.conj_sum_near_end(x, eta, at.inner.margin)
+        } else {
+            self.resolved.conj_sum(x, eta, theta)
+        };
         let dual = anchor + lambda * (theta + conj) + shift;
         Ok(Certificate { primal, dual, gap: dual - primal })
     }

@@ -82,11 +82,12 @@ pub fn curvature_of_weights(div: &dyn Divergence, p: &[f64], eta: &[f64], lambda
 pub fn hessian_product(d: &[f64], v: &[f64], out: &mut [f64]) {
     let total = crate::simd::sum(d);
     if total > 0.0 {
-        // Weights d/Σd first: Σ d v may overflow where the mean of v does not.
-        let mean =
-            crate::divergence::pairwise(d.len(), |i| if d[i] > 0.0 { d[i] / total * v[i] } else { 0.0 });
+        // From the entry of v where d is largest: should it outweigh all others, v_i less the mean would cancel.
+        let largest = (0..d.len()).fold(0, |at, i| if d[i] > d[at] { i } else { at });
+        let from = v[largest];
+        let mean = crate::divergence::pairwise(d.len(), |i| d[i] / total * (v[i] - from));
         for ((out, d), v) in out.iter_mut().zip(d).zip(v) {
-            *out = if *d > 0.0 { d * (v - mean) } else { 0.0 };
+            *out = if *d > 0.0 { d * ((v - from) - mean) } else { 0.0 };
         }
     } else {
         out.fill(0.0);
