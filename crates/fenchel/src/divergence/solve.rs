@@ -261,7 +261,7 @@ fn saturated<D: Divergence + ?Sized>(
     let offset = -div.f_prime(div.cap()).clamp(0.0, limit);
     Smoothed {
         value,
-        threshold: min + row.lambda * offset,
+        threshold: (min + row.lambda * offset).max(-f64::MAX),
         passes: 1,
         anchor: min,
         offset,

@@ -58,8 +58,9 @@ pub(crate) fn bisect<D: Divergence + ?Sized>(
         passes += 1;
         if clipped(div, x, row.eta, middle, q) > 1.0 { lo = middle } else { hi = middle }
     }
-    let less = clipped(div, x, row.eta, hi, p);
-    let more = clipped(div, x, row.eta, lo, q);
+    clipped(div, x, row.eta, hi, p);
+    clipped(div, x, row.eta, lo, q);
+    let (less, more) = (pairwise(n, |i| p[i]), pairwise(n, |i| q[i]));
     if more > less {
         let share = ((1.0 - less) / (more - less)).clamp(0.0, 1.0);
         p.iter_mut().zip(&*q).for_each(|(p, q)| *p += share * (q - *p));
@@ -77,9 +78,10 @@ pub(crate) fn bisect<D: Divergence + ?Sized>(
     Ok((smoothed, error))
 }
 
-/// p_i = min{1, η_i (f*)'(x_i − θ)} and its sum.
+/// p_i = min{1, η_i (f*)'(x_i − θ)}. Returns the sum before clipping: it exceeds 1 wherever the clipped one does, and
+/// also where one term is clipped and the others vanish in rounding.
 fn clipped<D: Divergence + ?Sized>(div: &D, x: &[f64], eta: &[f64], theta: f64, p: &mut [f64]) -> f64 {
-    div.weigh(x, eta, theta, p);
+    let sum = div.weigh(x, eta, theta, p).sum;
     p.iter_mut().for_each(|p| *p = p.min(1.0));
-    pairwise(p.len(), |i| p[i])
+    sum
 }

@@ -277,8 +277,7 @@ impl SmoothMax {
         self.p.extend(p.iter().map(|p| p.to_f64()));
         let (n, lambda) = (u.len(), self.effective_lambda(spread));
         let (u, p, eta, anchor) = (&self.u, &self.p, &self.eta, at.inner.anchor);
-        let mean = anchor
-            + 4.0 * pairwise(n, |i| if p[i] > 0.0 { p[i] * (0.25 * u[i] - 0.25 * anchor) } else { 0.0 });
+        let mean = pairwise(n, |i| if p[i] > 0.0 { p[i] * u[i] } else { 0.0 });
         let shift = self.lambda * self.log_mass;
         let primal = mean - lambda * self.resolved.penalty(p, eta) + shift;
         self.scratch.reserve(n);
