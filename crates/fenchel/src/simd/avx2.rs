@@ -96,6 +96,16 @@ impl Simd<f64> for Avx2<f64> {
         fnma(a, b, c) = _mm256_fnmadd_pd(a, b, c);
         if_less(a, b, yes, no) = _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_LT_OQ>(a, b));
         zero_if_ge(x, m, v) = _mm256_andnot_pd(_mm256_cmp_pd::<_CMP_GE_OQ>(x, m), v);
+        add_one_if_ge(x, m, v) = {
+            let one = _mm256_and_pd(_mm256_cmp_pd::<_CMP_GE_OQ>(x, m), _mm256_set1_pd(1.0));
+            _mm256_add_pd(v, one)
+        };
+    }
+
+    #[inline(always)]
+    fn prefetch(self, x: &[f64], i: usize) {
+        // SAFETY: a prefetch has no effect but on the cache, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
 
     // The rounded exponent is kept away from both ends of the range by a bias, which the last
@@ -150,6 +160,10 @@ impl Simd<f64> for Avx2<f64> {
             let v = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
             _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v)))
         }
+    }
+    #[inline(always)]
+    fn sum_lanes_f64(self, v: __m256d) -> f64 {
+        self.sum_lanes(v)
     }
     #[inline(always)]
     fn max_lanes(self, v: __m256d) -> f64 {
@@ -218,6 +232,16 @@ impl Simd<f32> for Avx2<f32> {
         fnma(a, b, c) = _mm256_fnmadd_ps(a, b, c);
         if_less(a, b, yes, no) = _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b));
         zero_if_ge(x, m, v) = _mm256_andnot_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(x, m), v);
+        add_one_if_ge(x, m, v) = {
+            let one = _mm256_and_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(x, m), _mm256_set1_ps(1.0));
+            _mm256_add_ps(v, one)
+        };
+    }
+
+    #[inline(always)]
+    fn prefetch(self, x: &[f32], i: usize) {
+        // SAFETY: a prefetch has no effect but on the cache, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
 
     #[inline(always)]
@@ -268,6 +292,15 @@ impl Simd<f32> for Avx2<f32> {
             let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
             _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)))
         }
+    }
+    #[inline(always)]
+    fn sum_lanes_f64(self, v: __m256) -> f64 {
+        // SAFETY: `self` proves AVX2.
+        let v = unsafe {
+            let low = _mm256_cvtps_pd(_mm256_castps256_ps128(v));
+            _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v)))
+        };
+        Avx2::<f64>(PhantomData).sum_lanes(v)
     }
     #[inline(always)]
     fn max_lanes(self, v: __m256) -> f32 {

@@ -89,6 +89,14 @@ impl Simd<f64> for Avx512<f64> {
         fnma(a, b, c) = _mm512_fnmadd_pd(a, b, c);
         if_less(a, b, yes, no) = _mm512_mask_mov_pd(no, _mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b), yes);
         zero_if_ge(x, m, v) = _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_NGE_UQ>(x, m), v);
+        add_one_if_ge(x, m, v) =
+            _mm512_mask_add_pd(v, _mm512_cmp_pd_mask::<_CMP_GE_OQ>(x, m), v, _mm512_set1_pd(1.0));
+    }
+
+    #[inline(always)]
+    fn prefetch(self, x: &[f64], i: usize) {
+        // SAFETY: a prefetch has no effect but on the cache, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
 
     #[inline(always)]
@@ -136,6 +144,10 @@ impl Simd<f64> for Avx512<f64> {
             let v = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
             _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v)))
         }
+    }
+    #[inline(always)]
+    fn sum_lanes_f64(self, v: __m512d) -> f64 {
+        self.sum_lanes(v)
     }
     #[inline(always)]
     fn max_lanes(self, v: __m512d) -> f64 {
@@ -191,6 +203,14 @@ impl Simd<f32> for Avx512<f32> {
         fnma(a, b, c) = _mm512_fnmadd_ps(a, b, c);
         if_less(a, b, yes, no) = _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), yes);
         zero_if_ge(x, m, v) = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NGE_UQ>(x, m), v);
+        add_one_if_ge(x, m, v) =
+            _mm512_mask_add_ps(v, _mm512_cmp_ps_mask::<_CMP_GE_OQ>(x, m), v, _mm512_set1_ps(1.0));
+    }
+
+    #[inline(always)]
+    fn prefetch(self, x: &[f32], i: usize) {
+        // SAFETY: a prefetch has no effect but on the cache, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
 
     #[inline(always)]
@@ -237,6 +257,15 @@ impl Simd<f32> for Avx512<f32> {
             let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
             _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)))
         }
+    }
+    #[inline(always)]
+    fn sum_lanes_f64(self, v: __m512) -> f64 {
+        // SAFETY: `self` proves AVX-512.
+        let v = unsafe {
+            let low = _mm512_cvtps_pd(_mm512_castps512_ps256(v));
+            _mm512_add_pd(low, _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(v)))
+        };
+        Avx512::<f64>(PhantomData).sum_lanes(v)
     }
     #[inline(always)]
     fn max_lanes(self, v: __m512) -> f32 {

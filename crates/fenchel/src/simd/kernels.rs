@@ -46,16 +46,16 @@ pub struct ExpWeights<'a, T> {
     pub out: &'a mut [T],
 }
 
-impl<T: Real> Terms<T> for ExpWeights<'_, T> {
+impl<T: Real, S: Simd<T>> Terms<T, S> for ExpWeights<'_, T> {
     #[inline(always)]
-    fn at<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn at(&mut self, s: S, i: usize) -> S::V {
         let x = s.sub(s.load(&self.u[i..]), s.splat(self.shift));
         let e = s.exp(s.mul(x, s.splat(self.scale)));
         s.store(e, &mut self.out[i..]);
         e
     }
     #[inline(always)]
-    fn tail<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn tail(&mut self, s: S, i: usize) -> S::V {
         let x = s.sub(s.load_part(&self.u[i..], self.shift), s.splat(self.shift));
         let e = s.exp(s.mul(x, s.splat(self.scale)));
         s.store_part(e, &mut self.out[i..]);
@@ -72,9 +72,9 @@ pub struct WeightedExpWeights<'a, T> {
     pub out: &'a mut [T],
 }
 
-impl<T: Real> Terms<T> for WeightedExpWeights<'_, T> {
+impl<T: Real, S: Simd<T>> Terms<T, S> for WeightedExpWeights<'_, T> {
     #[inline(always)]
-    fn at<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn at(&mut self, s: S, i: usize) -> S::V {
         let x = s.sub(s.load(&self.u[i..]), s.splat(self.shift));
         let e = s.exp(s.mul(x, s.splat(self.scale)));
         let e = s.mul(s.load(&self.eta[i..]), e);
@@ -82,7 +82,7 @@ impl<T: Real> Terms<T> for WeightedExpWeights<'_, T> {
         e
     }
     #[inline(always)]
-    fn tail<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn tail(&mut self, s: S, i: usize) -> S::V {
         let x = s.sub(s.load_part(&self.u[i..], self.shift), s.splat(self.shift));
         let e = s.exp(s.mul(x, s.splat(self.scale)));
         let e = s.mul(s.load_part(&self.eta[i..], T::ZERO), e);
@@ -98,14 +98,14 @@ pub struct ExpSum<'a, T> {
     pub scale: T,
 }
 
-impl<T: Real> Terms<T> for ExpSum<'_, T> {
+impl<T: Real, S: Simd<T>> Terms<T, S> for ExpSum<'_, T> {
     #[inline(always)]
-    fn at<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn at(&mut self, s: S, i: usize) -> S::V {
         let x = s.sub(s.load(&self.x[i..]), s.splat(self.shift));
         s.exp(s.mul(x, s.splat(self.scale)))
     }
     #[inline(always)]
-    fn tail<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn tail(&mut self, s: S, i: usize) -> S::V {
         let x = s.sub(s.load_part(&self.x[i..], self.shift), s.splat(self.shift));
         let e = s.exp(s.mul(x, s.splat(self.scale)));
         // The lanes after the end hold exp(0) = 1 or NaN: cut them off.
@@ -118,13 +118,13 @@ impl<T: Real> Terms<T> for ExpSum<'_, T> {
 /// Σ of a slice.
 pub struct Sum<'a, T>(pub &'a [T]);
 
-impl<T: Real> Terms<T> for Sum<'_, T> {
+impl<T: Real, S: Simd<T>> Terms<T, S> for Sum<'_, T> {
     #[inline(always)]
-    fn at<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn at(&mut self, s: S, i: usize) -> S::V {
         s.load(&self.0[i..])
     }
     #[inline(always)]
-    fn tail<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V {
+    fn tail(&mut self, s: S, i: usize) -> S::V {
         s.load_part(&self.0[i..], T::ZERO)
     }
 }

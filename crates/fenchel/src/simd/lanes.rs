@@ -42,6 +42,11 @@ pub trait Simd<T: Copy>: Copy {
     /// `v` where not x ≥ m, else 0: keeps `v` where x or m is NaN.
     fn zero_if_ge(self, x: Self::V, m: Self::V, v: Self::V) -> Self::V;
 
+    /// `v` + 1 where x ≥ m, else `v`.
+    fn add_one_if_ge(self, x: Self::V, m: Self::V, v: Self::V) -> Self::V;
+    /// Fetch what lies at x\[i\] into the cache, if there is such a thing; never a fault.
+    fn prefetch(self, x: &[T], i: usize);
+
     /// e^x for any x, to an ulp: 1 at 0, 0 at −∞ and below the smallest subnormal, ∞ where it overflows.
     fn exp(self, x: Self::V) -> Self::V;
     /// e^x for x ≤ 0 or NaN, the same numbers as [`Simd::exp`] in fewer instructions.
@@ -51,6 +56,8 @@ pub trait Simd<T: Copy>: Copy {
 
     /// The sum of the lanes, as a tree.
     fn sum_lanes(self, v: Self::V) -> T;
+    /// The sum of the lanes, as a tree, in double precision.
+    fn sum_lanes_f64(self, v: Self::V) -> f64;
     /// The largest lane (no lane is NaN).
     fn max_lanes(self, v: Self::V) -> T;
 }

@@ -29,12 +29,14 @@ mod dispatch;
 mod kernels;
 mod lanes;
 mod level;
+mod logsum;
 mod portable;
 mod real;
 mod sum;
 
 pub use dispatch::vectorize;
 pub use level::{Level, level};
+pub(crate) use logsum::BlockSum;
 pub use real::Real;
 
 /// max x_i. NaN is passed over; −∞ if nothing is left.
@@ -188,4 +190,26 @@ pub fn log1p_into<T: Real>(x: &[T], out: &mut [T]) {
 pub fn log1p_into_at<T: Real>(level: Level, x: &[T], out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "log1p_into: lengths of x and out");
     T::run(level, kernels::Log1p { x, out });
+}
+
+/// One block of a log-sum-exp with temperature 1/`scale`; `next` is what will be asked for after it.
+#[inline]
+pub(crate) fn log_sum_block<T: Real>(level: Level, x: &[T], scale: T, floor: T, next: &[T]) -> BlockSum<T> {
+    if scale == T::ONE {
+        T::run(level, logsum::LogSum::<T, false> { x, scale, floor, next })
+    } else {
+        T::run(level, logsum::LogSum::<T, true> { x, scale, floor, next })
+    }
+}
+
+/// The same with weights of any sign; `x` and `w` must be equally long.
+#[inline]
+pub(crate) fn weighted_log_sum_block<T: Real>(
+    level: Level,
+    x: &[T],
+    w: &[T],
+    scale: T,
+    floor: T,
+) -> BlockSum<T> {
+    T::run(level, logsum::WeightedLogSum { x, w, scale, floor })
 }

@@ -86,6 +86,13 @@ macro_rules! portable {
                 std::array::from_fn(|i| if x[i] >= m[i] { 0.0 } else { v[i] })
             }
 
+            #[inline(always)]
+            fn add_one_if_ge(self, x: Self::V, m: Self::V, v: Self::V) -> Self::V {
+                std::array::from_fn(|i| if x[i] >= m[i] { v[i] + 1.0 } else { v[i] })
+            }
+            #[inline(always)]
+            fn prefetch(self, _: &[$t], _: usize) {}
+
             // The rounded exponent n is kept away from both ends of the range by a bias, which the last
             // multiplication takes back: that one rounds correctly into subnormals and to infinity.
             #[inline(always)]
@@ -130,6 +137,10 @@ macro_rules! portable {
                     n /= 2;
                 }
                 v[0]
+            }
+            #[inline(always)]
+            fn sum_lanes_f64(self, v: Self::V) -> f64 {
+                v.into_iter().map(f64::from).sum()
             }
             #[inline(always)]
             fn max_lanes(self, v: Self::V) -> $t {

@@ -33,22 +33,29 @@ impl<V: Copy> Compensated<V> {
         // Where hi overflows the two-sum's errors are ∞ − ∞.
         if lo.is_nan() && !hi.is_nan() { (hi, T::ZERO) } else { (hi, lo) }
     }
+
+    /// The same, the lanes added up in `f64`.
+    #[inline(always)]
+    pub fn total_f64<T: Real, S: Simd<T, V = V>>(self, s: S) -> (f64, f64) {
+        let (hi, lo) = (s.sum_lanes_f64(self.hi), s.sum_lanes_f64(self.lo));
+        if lo.is_nan() && !hi.is_nan() { (hi, 0.0) } else { (hi, lo) }
+    }
 }
 
 /// Something with a value at every index of a range, a register of them at a time. Implementations are
 /// `#[inline(always)]`.
-pub trait Terms<T: Real> {
+pub trait Terms<T: Real, S: Simd<T>> {
     /// The terms at i, …, i + LANES − 1.
-    fn at<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V;
+    fn at(&mut self, s: S, i: usize) -> S::V;
     /// The terms from i to the end, fewer than LANES; zero in the other lanes.
-    fn tail<S: Simd<T>>(&mut self, s: S, i: usize) -> S::V;
+    fn tail(&mut self, s: S, i: usize) -> S::V;
 }
 
 /// Σ of the n terms: eight registers as a tree, the trees by compensated summation. The relative error of a
 /// sum of non-negative terms is at most three units in the last place, one of each level of the tree, to
 /// which adding up the lanes adds one a level, whatever n.
 #[inline(always)]
-pub fn sum_terms<T: Real, S: Simd<T>, M: Terms<T>>(s: S, n: usize, terms: &mut M) -> Compensated<S::V> {
+pub fn sum_terms<T: Real, S: Simd<T>, M: Terms<T, S>>(s: S, n: usize, terms: &mut M) -> Compensated<S::V> {
     let lanes = S::LANES;
     let mut total = Compensated::zero(s);
     let mut i = 0;
