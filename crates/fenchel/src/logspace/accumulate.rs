@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use super::twofold::TwoFold;
-use crate::simd::{self, BlockSum, Level, Real};
+use crate::simd::{self, Level, LogSumSink, PartialSum, Real};
 
-/// Numbers between two looks at the maximum: a block and the next one fit into the first-level cache.
+/// Weighted numbers between two looks at the maximum.
 const BLOCK: usize = 2048;
 /// Numbers that one task sums. Fixed, so that the result does not depend on the number of threads.
 pub(super) const CHUNK: usize = 32 * BLOCK;
@@ -25,7 +25,7 @@ impl Accumulated {
     pub const EMPTY: Accumulated =
         Accumulated { max: f64::NEG_INFINITY, lead: TwoFold::ZERO, rest: TwoFold::ZERO };
 
-    /// w e^{x/τ}.
+    /// w e^x. Where the weight is beyond the limit its magnitude goes to the score, lest it swallow others.
     pub fn one(x: f64, w: f64) -> Accumulated {
         if w == 0.0 {
             Accumulated::EMPTY
@@ -33,8 +33,10 @@ impl Accumulated {
             Accumulated { rest: TwoFold::new(f64::NAN, 0.0), ..Accumulated::EMPTY }
         } else if x == f64::NEG_INFINITY {
             Accumulated::EMPTY
-        } else {
+        } else if is_moderate(w, weight_limit::<f64>()) || w.is_infinite() {
             Accumulated { max: x, lead: TwoFold::new(w, 0.0), rest: TwoFold::ZERO }
+        } else {
+            Accumulated { max: x + w.abs().ln(), lead: TwoFold::new(w.signum(), 0.0), rest: TwoFold::ZERO }
         }
     }
 
@@ -60,60 +62,34 @@ impl Accumulated {
         self.lead.plus(self.rest).times_exp((self.max - max) * scale)
     }
 
-    /// Add a block of slices.
-    fn merge_block<T: Real>(&mut self, block: BlockSum<T>, x: &[T], w: Option<&[T]>, scale: f64) {
-        if block.shift.is_finite() {
-            let (lead, rest) =
-                (TwoFold::new(block.lead.0, block.lead.1), TwoFold::new(block.rest.0, block.rest.1));
-            self.merge(&Accumulated { max: block.shift.to_f64(), lead, rest }, scale);
-        } else {
-            // No finite maximum: nothing but infinities and NaN, or an infinite entry that outweighs all.
-            for (i, x) in x.iter().enumerate() {
-                let w = w.map_or(1.0, |w| w[i].to_f64());
-                if !x.is_finite() || w.is_nan() {
-                    self.merge(&Accumulated::one(x.to_f64(), w), scale);
+    /// The sum of a slice, on this thread.
+    fn of_chunk<T: Real>(level: Level, x: &[T], w: Option<&[T]>, scale: f64) -> Accumulated {
+        let mut running = Running { sum: Accumulated::EMPTY, scale };
+        let scale_t = T::from_f64(scale);
+        match w {
+            None => simd::log_sums(level, x, x.len(), scale_t, &mut running),
+            Some(w) => {
+                for (x, w) in x.chunks(BLOCK).zip(w.chunks(BLOCK)) {
+                    let floor = T::from_f64(running.sum.max);
+                    running.add(simd::weighted_log_sum(level, x, w, scale_t, floor));
                 }
             }
         }
-    }
-
-    /// The sum of a slice, on this thread.
-    fn of_chunk<T: Real>(level: Level, x: &[T], w: Option<&[T]>, scale: f64, next: &[T]) -> Accumulated {
-        let mut sum = Accumulated::EMPTY;
-        let scale_t = T::from_f64(scale);
-        for start in (0..x.len()).step_by(BLOCK) {
-            let end = x.len().min(start + BLOCK);
-            let floor = T::from_f64(sum.max);
-            let block = match w {
-                None => {
-                    let next = if end < x.len() { &x[end..] } else { next };
-                    simd::log_sum_block(level, &x[start..end], scale_t, floor, next)
-                }
-                Some(w) => {
-                    simd::weighted_log_sum_block(level, &x[start..end], &w[start..end], scale_t, floor)
-                }
-            };
-            sum.merge_block(block, &x[start..end], w.map(|w| &w[start..end]), scale);
-        }
-        sum
+        running.sum
     }
 
     /// The sum of a slice, its chunks on all threads, merged in their order.
+    ///
+    /// Weights are taken with the scores' own e^{x/τ} and must be [moderate](is_moderate).
     pub fn of<T: Real>(level: Level, x: &[T], w: Option<&[T]>, scale: f64) -> Accumulated {
-        Accumulated::of_before(level, x, w, scale, &[])
-    }
-
-    /// The same, when `next` will be wanted after it.
-    pub fn of_before<T: Real>(level: Level, x: &[T], w: Option<&[T]>, scale: f64, next: &[T]) -> Accumulated {
         if x.len() <= 2 * CHUNK {
-            return Accumulated::of_chunk(level, x, w, scale, next);
+            return Accumulated::of_chunk(level, x, w, scale);
         }
         let parts: Vec<Accumulated> = (0..x.len().div_ceil(CHUNK))
             .into_par_iter()
             .map(|i| {
                 let range = i * CHUNK..x.len().min((i + 1) * CHUNK);
-                let next = &x[range.end..];
-                Accumulated::of_chunk(level, &x[range.clone()], w.map(|w| &w[range]), scale, next)
+                Accumulated::of_chunk(level, &x[range.clone()], w.map(|w| &w[range]), scale)
             })
             .collect();
         let mut sum = Accumulated::EMPTY;
@@ -121,6 +97,26 @@ impl Accumulated {
             sum.merge(part, scale);
         }
         sum
+    }
+
+    /// The sum with any finite weights.
+    pub fn of_weighted<T: Real>(level: Level, x: &[T], w: &[T], scale: f64) -> Accumulated {
+        let limit = weight_limit::<T>();
+        if w.iter().all(|w| *w == T::ZERO || is_moderate(w.to_f64(), limit)) {
+            return Accumulated::of(level, x, Some(w), scale);
+        }
+        let mut sum = Accumulated::EMPTY;
+        for (x, w) in x.iter().zip(w) {
+            sum.merge(&Accumulated::one(x.to_f64() * scale, w.to_f64()), 1.0);
+        }
+        sum.max /= scale;
+        sum
+    }
+
+    /// The log-sum-exps of rows of equal length that follow each other, on this thread.
+    pub fn of_rows<T: Real>(level: Level, x: &[T], columns: usize, out: &mut [T]) {
+        let mut rows = Rows { sum: Running { sum: Accumulated::EMPTY, scale: 1.0 }, out: out.iter_mut() };
+        simd::log_sums(level, x, columns, T::ONE, &mut rows);
     }
 
     /// (log |Σ/(n·e^{max/τ})|, sign of Σ), for a finite maximum. Near Σ = n e^{max/τ} the difference from it is
@@ -155,5 +151,54 @@ impl Accumulated {
             let (ln, sign) = self.ln_rest(n);
             (self.max + tau * ln, sign)
         }
+    }
+}
+
+/// The largest weight that is summed as it is, and the inverse of the smallest: the fourth root of the largest
+/// number. The product of a weight and an exponential that underflows is then negligible beside any other.
+fn weight_limit<T: Real>() -> f64 {
+    T::MAX.to_f64().sqrt().sqrt()
+}
+
+/// Whether a weight's magnitude lies between 1/limit and the limit.
+fn is_moderate(w: f64, limit: f64) -> bool {
+    (1.0 / limit..=limit).contains(&w.abs())
+}
+
+/// Parts of one sum.
+struct Running {
+    sum: Accumulated,
+    scale: f64,
+}
+
+impl LogSumSink for Running {
+    fn add(&mut self, part: PartialSum) {
+        let (mut lead, rest) =
+            (TwoFold::new(part.lead.0, part.lead.1), TwoFold::new(part.rest.0, part.rest.1));
+        if part.shift == f64::NEG_INFINITY {
+            lead = TwoFold::ZERO;
+        }
+        self.sum.merge(&Accumulated { max: part.shift, lead, rest }, self.scale);
+    }
+
+    fn end_row(&mut self) {}
+}
+
+/// Each row a sum of its own.
+struct Rows<'a, T> {
+    sum: Running,
+    out: std::slice::IterMut<'a, T>,
+}
+
+impl<T: Real> LogSumSink for Rows<'_, T> {
+    fn add(&mut self, part: PartialSum) {
+        self.sum.add(part);
+    }
+
+    fn end_row(&mut self) {
+        if let Some(out) = self.out.next() {
+            *out = T::from_f64(self.sum.sum.log_mean(1.0, 1.0).0);
+        }
+        self.sum.sum = Accumulated::EMPTY;
     }
 }

@@ -89,21 +89,14 @@ impl<'a, T: Real> MatrixView<'a, T> {
             None
         }
     }
-
-    /// Row i if its numbers lie side by side.
-    pub(super) fn row(&self, i: usize) -> Option<&'a [T]> {
-        if self.column_stride != 1 && self.columns > 1 {
-            return None;
-        }
-        let start = i * self.row_stride;
-        if self.columns == 0 { Some(&[]) } else { self.data.get(start..start + self.columns) }
-    }
 }
 
 /// Rows that lie across the memory are gathered this many at a time, to use what a cache line brings.
 const TILE_ROWS: usize = 16;
 /// Numbers gathered of each such row.
 const TILE_COLUMNS: usize = 256;
+/// Numbers of each such row that one task gathers.
+const TILE_PART: usize = 32 * TILE_COLUMNS;
 
 /// log Σ_j e^{x_ij} of every row i, written to `out`; the semantics of [`logsumexp`](super::logsumexp).
 ///
@@ -124,15 +117,19 @@ pub fn logsumexp_rows<T: Real>(x: MatrixView<'_, T>, out: &mut [T]) -> Result<()
     if out.len() != x.rows {
         return Err(Error::shape("out", format_args!("{} numbers, one a row", x.rows), out.len()));
     }
+    if x.columns == 0 {
+        out.fill(T::NEG_INFINITY);
+        return Ok(());
+    }
+    let side_by_side = x.column_stride == 1 || x.columns == 1;
     // A multiple of the tile, so that tiles are cut the same way however many tasks there are.
-    let rows_a_task = (CHUNK / x.columns.max(1)).next_multiple_of(TILE_ROWS);
-    let side_by_side = x.column_stride == 1 || x.columns <= 1;
+    let rows_a_task = (CHUNK / x.columns).max(1).next_multiple_of(TILE_ROWS);
     let task = |(t, out): (usize, &mut [T])| {
         let first = t * rows_a_task;
         if side_by_side { contiguous(x, first, out) } else { gathered(x, first, out) }
     };
-    if x.rows.saturating_mul(x.columns) <= 2 * CHUNK {
-        out.chunks_mut(rows_a_task).enumerate().for_each(task);
+    if x.columns > CHUNK || x.rows.saturating_mul(x.columns) <= 2 * CHUNK {
+        out.chunks_mut(rows_a_task).enumerate().for_each(task); // long rows are divided themselves
     } else {
         out.par_chunks_mut(rows_a_task).enumerate().for_each(task);
     }
@@ -152,33 +149,55 @@ pub fn logsumexp_columns<T: Real>(x: MatrixView<'_, T>, out: &mut [T]) -> Result
 
 fn contiguous<T: Real>(x: MatrixView<'_, T>, first: usize, out: &mut [T]) {
     let level = level();
-    for (i, out) in out.iter_mut().enumerate() {
-        let row = x.row(first + i).unwrap_or(&[]);
-        let next = x.row(first + i + 1).unwrap_or(&[]);
-        *out = T::from_f64(Accumulated::of_before(level, row, None, 1.0, next).log_mean(1.0, 1.0).0);
+    if x.row_stride == x.columns && x.columns <= CHUNK {
+        Accumulated::of_rows(level, &x.data[first * x.columns..][..out.len() * x.columns], x.columns, out);
+    } else {
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = &x.data[(first + i) * x.row_stride..][..x.columns];
+            *out = T::from_f64(Accumulated::of(level, row, None, 1.0).log_mean(1.0, 1.0).0);
+        }
     }
 }
 
 fn gathered<T: Real>(x: MatrixView<'_, T>, first: usize, out: &mut [T]) {
-    let level = level();
-    let mut tile = [T::ZERO; TILE_ROWS * TILE_COLUMNS];
     for (t, out) in out.chunks_mut(TILE_ROWS).enumerate() {
-        let mut sums = [Accumulated::EMPTY; TILE_ROWS];
         let corner = (first + t * TILE_ROWS) * x.row_stride;
-        for start in (0..x.columns).step_by(TILE_COLUMNS) {
-            let width = TILE_COLUMNS.min(x.columns - start);
-            for j in 0..width {
-                let column = corner + (start + j) * x.column_stride;
-                for i in 0..out.len() {
-                    tile[i * TILE_COLUMNS + j] = x.data[column + i * x.row_stride];
-                }
-            }
-            for (sum, row) in sums.iter_mut().zip(tile.chunks(TILE_COLUMNS)).take(out.len()) {
-                sum.merge(&Accumulated::of(level, &row[..width], None, 1.0), 1.0);
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(&sums) {
+        let part = |start| gathered_part(x, corner, out.len(), start);
+        let parts: Vec<_> = if x.columns <= TILE_PART {
+            vec![part(0)]
+        } else {
+            (0..x.columns.div_ceil(TILE_PART)).into_par_iter().map(|k| part(k * TILE_PART)).collect()
+        };
+        for (i, out) in out.iter_mut().enumerate() {
+            let mut sum = Accumulated::EMPTY;
+            parts.iter().for_each(|part| sum.merge(&part[i], 1.0));
             *out = T::from_f64(sum.log_mean(1.0, 1.0).0);
         }
     }
+}
+
+/// The sums of some rows, whose first entry is `corner`, over the columns from `start` to the end of the part.
+fn gathered_part<T: Real>(
+    x: MatrixView<'_, T>,
+    corner: usize,
+    rows: usize,
+    start: usize,
+) -> [Accumulated; TILE_ROWS] {
+    let level = level();
+    let mut tile = [T::ZERO; TILE_ROWS * TILE_COLUMNS];
+    let mut sums = [Accumulated::EMPTY; TILE_ROWS];
+    let end = x.columns.min(start + TILE_PART);
+    for start in (start..end).step_by(TILE_COLUMNS) {
+        let width = TILE_COLUMNS.min(end - start);
+        for j in 0..width {
+            let column = corner + (start + j) * x.column_stride;
+            for i in 0..rows {
+                tile[i * TILE_COLUMNS + j] = x.data[column + i * x.row_stride];
+            }
+        }
+        for (sum, row) in sums.iter_mut().zip(tile.chunks(TILE_COLUMNS)).take(rows) {
+            sum.merge(&Accumulated::of(level, &row[..width], None, 1.0), 1.0);
+        }
+    }
+    sums
 }

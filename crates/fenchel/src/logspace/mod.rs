@@ -6,12 +6,15 @@
 //! | weights, signs | [`logsumexp_weighted`], [`logsumexp_signed`] |
 //! | rows, columns, any strides | [`logsumexp_rows`], [`logsumexp_columns`] of a [`MatrixView`] |
 //! | two numbers | [`logaddexp`], [`logsubexp`] |
+//! | the gradient | [`softmax`], [`softmax_temperature`], [`softmax_rows`], [`log_softmax`], [`log_softmax_rows`] |
+//! | losses | [`cross_entropy`], [`info_nce`] |
+//! | thermodynamics | [`ensemble`] |
 //! | a stream, many threads or machines | [`LogSumExp`] |
 //!
 //! # Accuracy
 //!
-//! Blocks of 2,048 numbers are scaled by their running maximum M and summed as a tree with compensation across
-//! the trees. The entries at the maximum are counted instead of summed, so that
+//! The numbers are scaled by a running maximum and summed in trees of eight registers, the trees by compensated
+//! summation; parts with different maxima are merged as (maximum, scaled sum). The entries at the maximum are counted instead of summed, so that
 //!
 //! LSE(x) = M + log1p((k − 1) + Σ_{x_i < M} e^{x_i − M}),  k = #{i : x_i = M},
 //!
@@ -28,16 +31,22 @@
 //! Higham, "Accurately computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 2021).
 
 mod accumulate;
+mod ensemble;
+mod loss;
 mod matrix;
 mod pair;
 mod slice;
+mod softmax;
 mod state;
 mod twofold;
 
+pub use ensemble::{Ensemble, ensemble};
+pub use loss::{cross_entropy, info_nce};
 pub use matrix::{MatrixView, logsumexp_columns, logsumexp_rows};
 pub use pair::{logaddexp, logsubexp};
 pub use slice::{
     logmeanexp, logmeanexp_temperature, logsumexp, logsumexp_at, logsumexp_signed, logsumexp_temperature,
     logsumexp_weighted,
 };
+pub use softmax::{log_softmax, log_softmax_rows, softmax, softmax_rows, softmax_temperature};
 pub use state::LogSumExp;

@@ -29,7 +29,7 @@ pub fn logsumexp_at<T: Real>(level: Level, x: &[T]) -> T {
 ///
 /// ```
 /// use fenchel::logspace::logsumexp_temperature;
-/// let soft = logsumexp_temperature(&[1.0, 2.0], 0.01)?;
+/// let soft: f64 = logsumexp_temperature(&[1.0, 2.0], 0.01)?;
 /// assert!((soft - 2.0).abs() < 1e-12);
 /// # Ok::<(), fenchel::Error>(())
 /// ```
@@ -83,7 +83,7 @@ pub fn logsumexp_weighted<T: Real>(x: &[T], weights: &[T]) -> Result<T> {
     if let Some(i) = weights.iter().position(|&w| w < T::ZERO) {
         return Err(Error::invalid(format!("weights[{i}]"), weights[i], "a number not below 0"));
     }
-    Ok(T::from_f64(Accumulated::of(level(), x, Some(weights), 1.0).log_mean(1.0, 1.0).0))
+    Ok(T::from_f64(Accumulated::of_weighted(level(), x, weights, 1.0).log_mean(1.0, 1.0).0))
 }
 
 /// (log |S|, sign of S) of S = Σ w_i e^{x_i} for weights of either sign. The sign is 1, −1, or 0 with a logarithm
@@ -104,7 +104,7 @@ pub fn logsumexp_weighted<T: Real>(x: &[T], weights: &[T]) -> Result<T> {
 /// If the lengths differ, or a weight is infinite or NaN.
 pub fn logsumexp_signed<T: Real>(x: &[T], weights: &[T]) -> Result<(T, T)> {
     check_weights(x, weights)?;
-    let (log, sign) = Accumulated::of(level(), x, Some(weights), 1.0).log_mean(1.0, 1.0);
+    let (log, sign) = Accumulated::of_weighted(level(), x, weights, 1.0).log_mean(1.0, 1.0);
     Ok((T::from_f64(log), T::from_f64(sign)))
 }
 

@@ -107,7 +107,11 @@ impl Simd<f64> for Avx2<f64> {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
-
+    #[inline(always)]
+    fn any_ge(self, x: __m256d, m: __m256d) -> bool {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_GE_OQ>(x, m)) != 0 }
+    }
     // The rounded exponent is kept away from both ends of the range by a bias, which the last
     // multiplication takes back: that one rounds correctly into subnormals and to infinity.
     #[inline(always)]
@@ -116,9 +120,10 @@ impl Simd<f64> for Avx2<f64> {
         let x = s.min(s.splat(D.exp_max), s.max(s.splat(D.exp_min), x));
         // SAFETY: `self` proves AVX2. A blend looks at the sign of x alone.
         let (magic, scale) = unsafe {
+            let down = _mm256_cmp_pd::<_CMP_GT_OQ>(x, s.splat(D.exp_min));
             (
                 _mm256_blendv_pd(s.splat(D.magic_down), s.splat(D.magic_up), x),
-                _mm256_blendv_pd(s.splat(D.scale_up), s.splat(D.scale_down), x),
+                _mm256_blendv_pd(s.splat(D.scale_up), _mm256_and_pd(down, s.splat(D.scale_down)), x),
             )
         };
         let z = s.fma(x, s.splat(D.log2_e), magic);
@@ -132,7 +137,12 @@ impl Simd<f64> for Avx2<f64> {
         let magic = s.splat(D.magic_up);
         let z = s.fma(x, s.splat(D.log2_e), magic);
         let p = D.exp_fraction(s, x, s.sub(z, magic));
-        s.mul(add_exponent_pd(s, p, z), s.splat(D.scale_down))
+        // Zero instead of 2^−128 where all is lost: an underflow costs a hundred cycles.
+        // SAFETY: `self` proves AVX2.
+        let scale = unsafe {
+            _mm256_and_pd(_mm256_cmp_pd::<_CMP_GT_OQ>(x, s.splat(D.exp_min)), s.splat(D.scale_down))
+        };
+        s.mul(add_exponent_pd(s, p, z), scale)
     }
     #[inline(always)]
     fn split(self, u: __m256d) -> (__m256d, __m256d, __m256d) {
@@ -243,16 +253,21 @@ impl Simd<f32> for Avx2<f32> {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
-
+    #[inline(always)]
+    fn any_ge(self, x: __m256, m: __m256) -> bool {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(x, m)) != 0 }
+    }
     #[inline(always)]
     fn exp(self, x: __m256) -> __m256 {
         let s = self;
         let x = s.min(s.splat(F.exp_max), s.max(s.splat(F.exp_min), x));
         // SAFETY: `self` proves AVX2. A blend looks at the sign of x alone.
         let (magic, scale) = unsafe {
+            let down = _mm256_cmp_ps::<_CMP_GT_OQ>(x, s.splat(F.exp_min));
             (
                 _mm256_blendv_ps(s.splat(F.magic_down), s.splat(F.magic_up), x),
-                _mm256_blendv_ps(s.splat(F.scale_up), s.splat(F.scale_down), x),
+                _mm256_blendv_ps(s.splat(F.scale_up), _mm256_and_ps(down, s.splat(F.scale_down)), x),
             )
         };
         let z = s.fma(x, s.splat(F.log2_e), magic);
@@ -266,7 +281,11 @@ impl Simd<f32> for Avx2<f32> {
         let magic = s.splat(F.magic_up);
         let z = s.fma(x, s.splat(F.log2_e), magic);
         let p = F.exp_fraction(s, x, s.sub(z, magic));
-        s.mul(add_exponent_ps(s, p, z), s.splat(F.scale_down))
+        // SAFETY: `self` proves AVX2.
+        let scale = unsafe {
+            _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, s.splat(F.exp_min)), s.splat(F.scale_down))
+        };
+        s.mul(add_exponent_ps(s, p, z), scale)
     }
     #[inline(always)]
     fn split(self, u: __m256) -> (__m256, __m256, __m256) {

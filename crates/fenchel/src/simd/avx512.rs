@@ -98,7 +98,11 @@ impl Simd<f64> for Avx512<f64> {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
-
+    #[inline(always)]
+    fn any_ge(self, x: __m512d, m: __m512d) -> bool {
+        // SAFETY: `self` proves AVX-512.
+        unsafe { _mm512_cmp_pd_mask::<_CMP_GE_OQ>(x, m) != 0 }
+    }
     #[inline(always)]
     fn exp(self, x: __m512d) -> __m512d {
         self.exp_neg(self.min(self.splat(D.exp_max), x))
@@ -106,7 +110,6 @@ impl Simd<f64> for Avx512<f64> {
     #[inline(always)]
     fn exp_neg(self, x: __m512d) -> __m512d {
         let s = self;
-        let x = s.max(s.splat(D.exp_min), x);
         let magic = s.splat(D.magic_16th);
         let z = s.fma(x, s.splat(D.log2_e), magic);
         let n = s.sub(z, magic);
@@ -117,7 +120,9 @@ impl Simd<f64> for Avx512<f64> {
             let high = _mm512_loadu_pd(D.exp2_16th.as_ptr().add(8));
             // The lowest four bits of z are the number of sixteenths; scaling takes the floor of n.
             let t = _mm512_permutex2var_pd(low, _mm512_castpd_si512(z), high);
-            _mm512_scalef_pd(_mm512_fmadd_pd(t, p, t), n)
+            // Masked away instead of scaled away: an underflow costs a hundred cycles.
+            let seen = _mm512_cmp_pd_mask::<_CMP_NLT_UQ>(x, _mm512_set1_pd(D.exp_min));
+            _mm512_maskz_scalef_pd(seen, _mm512_fmadd_pd(t, p, t), n)
         }
     }
     #[inline(always)]
@@ -212,7 +217,11 @@ impl Simd<f32> for Avx512<f32> {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
     }
-
+    #[inline(always)]
+    fn any_ge(self, x: __m512, m: __m512) -> bool {
+        // SAFETY: `self` proves AVX-512.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GE_OQ>(x, m) != 0 }
+    }
     #[inline(always)]
     fn exp(self, x: __m512) -> __m512 {
         self.exp_neg(self.min(self.splat(F.exp_max), x))
@@ -220,7 +229,6 @@ impl Simd<f32> for Avx512<f32> {
     #[inline(always)]
     fn exp_neg(self, x: __m512) -> __m512 {
         let s = self;
-        let x = s.max(s.splat(F.exp_min), x);
         let magic = s.splat(F.magic_16th);
         let z = s.fma(x, s.splat(F.log2_e), magic);
         let n = s.sub(z, magic);
@@ -229,7 +237,9 @@ impl Simd<f32> for Avx512<f32> {
         unsafe {
             let table = _mm512_loadu_ps(F.exp2_16th.as_ptr());
             let t = _mm512_permutexvar_ps(_mm512_castps_si512(z), table);
-            _mm512_scalef_ps(_mm512_fmadd_ps(t, p, t), n)
+            // Masked away instead of scaled away: an underflow costs a hundred cycles.
+            let seen = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(F.exp_min));
+            _mm512_maskz_scalef_ps(seen, _mm512_fmadd_ps(t, p, t), n)
         }
     }
     #[inline(always)]

@@ -9,7 +9,7 @@ pub struct Double {
     /// ln 2 in two parts; the first has 32 bits, so that a product with an exponent is exact.
     pub ln2_hi: f64,
     pub ln2_lo: f64,
-    /// e^x is 0 here and below; e^x is infinite at `exp_max` and above.
+    /// e^x rounds to 0 here and below; it is infinite at `exp_max` and above.
     pub exp_min: f64,
     pub exp_max: f64,
     /// Adding 1.5·2^52 rounds to an integer and leaves it in the low bits; the ±128 is a bias on it,
@@ -49,7 +49,7 @@ pub const D: Double = Double {
     log2_e: std::f64::consts::LOG2_E,
     ln2_hi: 0.693_147_180_369_123_8,
     ln2_lo: 1.908_214_929_270_587_7e-10,
-    exp_min: -746.0,
+    exp_min: -745.2,
     exp_max: 710.0,
     magic_up: 6_755_399_441_055_744.0 + 128.0,
     magic_down: 6_755_399_441_055_744.0 - 128.0,
@@ -83,7 +83,7 @@ pub const F: Single = Single {
     log2_e: std::f32::consts::LOG2_E,
     ln2_hi: 0.693_115_23,
     ln2_lo: 3.194_618_3e-5,
-    exp_min: -104.0,
+    exp_min: -103.98,
     exp_max: 89.0,
     magic_up: 12_582_912.0 + 64.0,
     magic_down: 12_582_912.0 - 64.0,

@@ -44,8 +44,10 @@ pub trait Simd<T: Copy>: Copy {
 
     /// `v` + 1 where x ≥ m, else `v`.
     fn add_one_if_ge(self, x: Self::V, m: Self::V, v: Self::V) -> Self::V;
-    /// Fetch what lies at x\[i\] into the cache, if there is such a thing; never a fault.
+    /// Fetch what lies at `x[i]` into the cache, if there is such a thing; never a fault.
     fn prefetch(self, x: &[T], i: usize);
+    /// Whether x ≥ m in any lane.
+    fn any_ge(self, x: Self::V, m: Self::V) -> bool;
 
     /// e^x for any x, to an ulp: 1 at 0, 0 at −∞ and below the smallest subnormal, ∞ where it overflows.
     fn exp(self, x: Self::V) -> Self::V;

@@ -1,109 +1,174 @@
-//! The block step of log-sum-exp: a maximum, and the sum of exponentials below it.
+//! The heart of log-sum-exp: maxima, and sums of exponentials below them.
 
 use super::kernels::max_of;
 use super::lanes::{Kernel, Simd};
 use super::real::Real;
-use super::sum::{Compensated, Terms, sum_terms};
+use super::sum::{self, Compensated, sum_terms};
 
-/// Σ w_i e^{x_i/τ} of a block, as e^{shift/τ}·(lead + rest). Only the shift means anything where it is infinite.
+/// Part of a sum Σ w_i e^{x_i/τ}, as e^{shift/τ}·(lead + rest), each with what it lost to rounding. Where the
+/// shift is infinite the rest is 0, or NaN if a term was.
 #[derive(Debug, Clone, Copy)]
-pub struct BlockSum<T> {
-    /// The larger of the block's maximum and the one brought along.
-    pub shift: T,
-    /// Σ w over the entries that equal the shift (their number, without weights), and what it lost to rounding.
+pub struct PartialSum {
+    /// max x_i of the part, or a number above it that occurs in an earlier or the next part of the sum.
+    pub shift: f64,
+    /// Σ w_i over the entries that equal the shift; without weights, their number.
     pub lead: (f64, f64),
-    /// Σ w exp((x − shift)/τ) over all other entries, likewise.
+    /// Σ w_i exp((x_i − shift)/τ) over all other entries.
     pub rest: (f64, f64),
 }
 
-impl<T> BlockSum<T> {
-    fn nothing(shift: T) -> Self {
-        BlockSum { shift, lead: (0.0, 0.0), rest: (0.0, 0.0) }
-    }
+/// What becomes of the parts of sums.
+pub trait Sink {
+    /// Add a part to the sum of the current row.
+    fn add(&mut self, part: PartialSum);
+    /// The row is complete.
+    fn end_row(&mut self);
 }
 
-/// Without weights. τ ≠ 1 costs a multiplication.
-pub struct LogSum<'a, T, const SCALED: bool> {
+/// Sums without weights, of rows of equal length that follow each other.
+///
+/// One pass, so that reading and computing overlap: the numbers are scaled by a shift and watched, eight
+/// registers at a time; if one exceeds the shift, the sum so far is handed to the sink, and the largest of the
+/// next 2,048 numbers becomes the new shift.
+pub struct LogSum<'a, T, K, const SCALED: bool> {
     pub x: &'a [T],
-    /// 1/τ.
+    /// Numbers to a row, at least 1.
+    pub columns: usize,
+    /// 1/τ; a multiplication is saved where it is 1 and `SCALED` false.
     pub scale: T,
-    /// The maximum of earlier blocks, −∞ if there is none.
-    pub floor: T,
-    /// What will be wanted next, fetched into the cache meanwhile.
-    pub next: &'a [T],
+    pub sink: &'a mut K,
 }
 
-impl<T: Real, const SCALED: bool> Kernel<T> for LogSum<'_, T, SCALED> {
-    type Out = BlockSum<T>;
+/// Registers to a group: one look at the maximum, and one tree of the sum.
+const GROUP: usize = 8;
+/// Numbers that are looked over for a new shift.
+const LOOK_AHEAD: usize = 2048;
+/// Bytes from what is summed to what is fetched into the cache: measured best on streams from memory.
+const FETCH_AHEAD: usize = 48 * CACHE_LINE;
+const CACHE_LINE: usize = 64;
+
+impl<T: Real, K: Sink, const SCALED: bool> Kernel<T> for LogSum<'_, T, K, SCALED> {
+    type Out = ();
     #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) -> BlockSum<T> {
-        let max = max_of(s, self.x);
-        let shift = if max > self.floor { max } else { self.floor };
-        if !shift.is_finite() {
-            return BlockSum::nothing(shift);
-        }
-        let n = self.x.len();
-        let mut block = Shifted { block: self, shift: s.splat(shift) };
-        if max == shift {
-            let mut terms = BelowMax { block, ties: s.splat(T::ZERO) };
-            let rest = sum_terms(s, n, &mut terms).total_f64(s);
-            BlockSum { shift, lead: (s.sum_lanes_f64(terms.ties), 0.0), rest }
-        } else {
-            BlockSum { shift, lead: (0.0, 0.0), rest: sum_terms(s, n, &mut block).total_f64(s) }
+    fn run<S: Simd<T>>(self, s: S) {
+        let lanes = S::LANES;
+        let group = GROUP * lanes;
+        for row in self.x.chunks(self.columns.max(1)) {
+            let mut part = Part::<T, S::V>::new(s, T::NEG_INFINITY, self.scale);
+            let mut at = 0;
+            while row.len() - at >= group {
+                let x = &row[at..at + group];
+                fetch_ahead(s, x);
+                let largest = group_max(s, x);
+                if s.any_ge(largest, part.shift) {
+                    part.raise(s, &row[at..], largest, self.sink);
+                    part.add_group::<S, SCALED, true>(s, x);
+                } else {
+                    part.add_group::<S, SCALED, false>(s, x);
+                }
+                at += group;
+            }
+            if at < row.len() {
+                let rest = &row[at..];
+                part.raise(s, rest, s.splat(max_of(s, rest)), self.sink);
+                for x in rest.chunks(lanes) {
+                    let term = part.term::<S, SCALED, true>(s, s.load_part(x, T::NEG_INFINITY));
+                    part.rest.add(s, term);
+                }
+            }
+            self.sink.add(part.sum(s));
+            self.sink.end_row();
         }
     }
 }
 
-/// exp((x − shift)/τ) for a shift that is above all of the block.
-struct Shifted<'a, T, V, const SCALED: bool> {
-    block: LogSum<'a, T, SCALED>,
+/// Ask for the cache lines that will be wanted some groups later.
+#[inline(always)]
+fn fetch_ahead<T: Real, S: Simd<T>>(s: S, x: &[T]) {
+    let line = CACHE_LINE / size_of::<T>();
+    for i in (0..GROUP * S::LANES).step_by(line) {
+        s.prefetch(x, i + FETCH_AHEAD / size_of::<T>());
+    }
+}
+
+/// The largest numbers of a group, lane by lane.
+#[inline(always)]
+fn group_max<T: Real, S: Simd<T>>(s: S, x: &[T]) -> S::V {
+    let lanes = S::LANES;
+    let x = &x[..GROUP * lanes];
+    let a = s.max(s.load(x), s.load(&x[lanes..]));
+    let b = s.max(s.load(&x[2 * lanes..]), s.load(&x[3 * lanes..]));
+    let c = s.max(s.load(&x[4 * lanes..]), s.load(&x[5 * lanes..]));
+    let d = s.max(s.load(&x[6 * lanes..]), s.load(&x[7 * lanes..]));
+    s.max(s.max(a, b), s.max(c, d))
+}
+
+/// The part of a sum that has one shift. Entries equal to the shift are counted, not summed, so that the sum of
+/// the others keeps its own precision.
+struct Part<T, V> {
+    scale: T,
     shift: V,
-}
-
-impl<T: Real, V: Copy, const SCALED: bool> Shifted<'_, T, V, SCALED> {
-    #[inline(always)]
-    fn exp<S: Simd<T, V = V>>(&self, s: S, x: V) -> V {
-        let x = s.sub(x, self.shift);
-        s.exp_neg(if SCALED { s.mul(x, s.splat(self.block.scale)) } else { x })
-    }
-}
-
-impl<T: Real, S: Simd<T>, const SCALED: bool> Terms<T, S> for Shifted<'_, T, S::V, SCALED> {
-    #[inline(always)]
-    fn at(&mut self, s: S, i: usize) -> S::V {
-        s.prefetch(self.block.next, i);
-        self.exp(s, s.load(&self.block.x[i..]))
-    }
-    #[inline(always)]
-    fn tail(&mut self, s: S, i: usize) -> S::V {
-        self.exp(s, s.load_part(&self.block.x[i..], T::NEG_INFINITY))
-    }
-}
-
-/// The same where the shift is the block's maximum: the entries equal to it are counted, not summed, so that
-/// the sum of the others keeps its own precision.
-struct BelowMax<'a, T, V, const SCALED: bool> {
-    block: Shifted<'a, T, V, SCALED>,
     ties: V,
+    rest: Compensated<V>,
 }
 
-impl<T: Real, V: Copy, const SCALED: bool> BelowMax<'_, T, V, SCALED> {
+impl<T: Real, V: Copy> Part<T, V> {
     #[inline(always)]
-    fn term<S: Simd<T, V = V>>(&mut self, s: S, x: V) -> V {
-        self.ties = s.add_one_if_ge(x, self.block.shift, self.ties);
-        s.zero_if_ge(x, self.block.shift, self.block.exp(s, x))
+    fn new<S: Simd<T, V = V>>(s: S, shift: T, scale: T) -> Self {
+        Part { scale, shift: s.splat(shift), ties: s.splat(T::ZERO), rest: Compensated::zero(s) }
     }
-}
 
-impl<T: Real, S: Simd<T>, const SCALED: bool> Terms<T, S> for BelowMax<'_, T, S::V, SCALED> {
     #[inline(always)]
-    fn at(&mut self, s: S, i: usize) -> S::V {
-        s.prefetch(self.block.block.next, i);
-        self.term(s, s.load(&self.block.block.x[i..]))
+    fn sum<S: Simd<T, V = V>>(&self, s: S) -> PartialSum {
+        let shift = s.max_lanes(self.shift).to_f64();
+        PartialSum { shift, lead: (s.sum_lanes_f64(self.ties), 0.0), rest: self.rest.total_f64(s) }
     }
+
+    /// If `largest` exceeds the shift in a lane: hand the part over and begin another with the largest of the
+    /// next numbers, those in `ahead`.
     #[inline(always)]
-    fn tail(&mut self, s: S, i: usize) -> S::V {
-        self.term(s, s.load_part(&self.block.block.x[i..], T::NEG_INFINITY))
+    fn raise<S: Simd<T, V = V>, K: Sink>(&mut self, s: S, ahead: &[T], largest: V, sink: &mut K) {
+        let (shift, largest) = (s.max_lanes(self.shift), s.max_lanes(largest));
+        if largest > shift {
+            if shift > T::NEG_INFINITY {
+                sink.add(self.sum(s));
+                self.rest = Compensated::zero(s);
+            }
+            // Below a shift of −∞ there is 0, or NaN, which stays.
+            self.shift = s.splat(max_of(s, &ahead[..ahead.len().min(LOOK_AHEAD)]));
+            self.ties = s.splat(T::ZERO);
+        }
+    }
+
+    #[inline(always)]
+    fn term<S: Simd<T, V = V>, const SCALED: bool, const TIES: bool>(&mut self, s: S, x: V) -> V {
+        let below = s.sub(x, self.shift);
+        let e = s.exp_neg(if SCALED { s.mul(below, s.splat(self.scale)) } else { below });
+        if TIES {
+            self.ties = s.add_one_if_ge(x, self.shift, self.ties);
+            s.zero_if_ge(x, self.shift, e)
+        } else {
+            e
+        }
+    }
+
+    /// Add a group, as a tree.
+    #[inline(always)]
+    fn add_group<S: Simd<T, V = V>, const SCALED: bool, const TIES: bool>(&mut self, s: S, x: &[T]) {
+        let lanes = S::LANES;
+        let x = &x[..GROUP * lanes];
+        let a = self.pair::<S, SCALED, TIES>(s, x);
+        let b = self.pair::<S, SCALED, TIES>(s, &x[2 * lanes..]);
+        let ab = s.add(a, b);
+        let c = self.pair::<S, SCALED, TIES>(s, &x[4 * lanes..]);
+        let d = self.pair::<S, SCALED, TIES>(s, &x[6 * lanes..]);
+        self.rest.add(s, s.add(ab, s.add(c, d)));
+    }
+
+    #[inline(always)]
+    fn pair<S: Simd<T, V = V>, const SCALED: bool, const TIES: bool>(&mut self, s: S, x: &[T]) -> V {
+        let first = self.term::<S, SCALED, TIES>(s, s.load(x));
+        s.add(first, self.term::<S, SCALED, TIES>(s, s.load(&x[S::LANES..])))
     }
 }
 
@@ -113,14 +178,14 @@ pub struct WeightedLogSum<'a, T> {
     pub w: &'a [T],
     /// 1/τ.
     pub scale: T,
-    /// The maximum of earlier blocks, −∞ if there is none.
+    /// The maximum of earlier parts, −∞ if there is none.
     pub floor: T,
 }
 
 impl<T: Real> Kernel<T> for WeightedLogSum<'_, T> {
-    type Out = BlockSum<T>;
+    type Out = PartialSum;
     #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) -> BlockSum<T> {
+    fn run<S: Simd<T>>(self, s: S) -> PartialSum {
         let mut max = s.splat(T::NEG_INFINITY);
         for (x, w) in self.x.chunks(S::LANES).zip(self.w.chunks(S::LANES)) {
             let (x, w) = (s.load_part(x, T::NEG_INFINITY), s.load_part(w, T::ZERO));
@@ -128,13 +193,10 @@ impl<T: Real> Kernel<T> for WeightedLogSum<'_, T> {
         }
         let max = s.max_lanes(max);
         let shift = if max > self.floor { max } else { self.floor };
-        if !shift.is_finite() {
-            return BlockSum::nothing(shift);
-        }
         let n = self.x.len();
         let mut terms = WeightedBelowMax { block: self, shift: s.splat(shift), lead: Compensated::zero(s) };
         let rest = sum_terms(s, n, &mut terms).total_f64(s);
-        BlockSum { shift, lead: terms.lead.total_f64(s), rest }
+        PartialSum { shift: shift.to_f64(), lead: terms.lead.total_f64(s), rest }
     }
 }
 
@@ -162,7 +224,7 @@ impl<T: Real, V: Copy> WeightedBelowMax<'_, T, V> {
     }
 }
 
-impl<T: Real, S: Simd<T>> Terms<T, S> for WeightedBelowMax<'_, T, S::V> {
+impl<T: Real, S: Simd<T>> sum::Terms<T, S> for WeightedBelowMax<'_, T, S::V> {
     #[inline(always)]
     fn at(&mut self, s: S, i: usize) -> S::V {
         self.term(s, s.load(&self.block.x[i..]), s.load(&self.block.w[i..]))

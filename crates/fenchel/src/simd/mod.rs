@@ -36,7 +36,7 @@ mod sum;
 
 pub use dispatch::vectorize;
 pub use level::{Level, level};
-pub(crate) use logsum::BlockSum;
+pub(crate) use logsum::{PartialSum, Sink as LogSumSink};
 pub use real::Real;
 
 /// max x_i. NaN is passed over; −∞ if nothing is left.
@@ -192,24 +192,24 @@ pub fn log1p_into_at<T: Real>(level: Level, x: &[T], out: &mut [T]) {
     T::run(level, kernels::Log1p { x, out });
 }
 
-/// One block of a log-sum-exp with temperature 1/`scale`; `next` is what will be asked for after it.
+/// The sums behind the log-sum-exps of rows of `columns` numbers, for a temperature 1/`scale`.
 #[inline]
-pub(crate) fn log_sum_block<T: Real>(level: Level, x: &[T], scale: T, floor: T, next: &[T]) -> BlockSum<T> {
+pub(crate) fn log_sums<T: Real, K: LogSumSink>(
+    level: Level,
+    x: &[T],
+    columns: usize,
+    scale: T,
+    sink: &mut K,
+) {
     if scale == T::ONE {
-        T::run(level, logsum::LogSum::<T, false> { x, scale, floor, next })
+        T::run(level, logsum::LogSum::<T, K, false> { x, columns, scale, sink });
     } else {
-        T::run(level, logsum::LogSum::<T, true> { x, scale, floor, next })
+        T::run(level, logsum::LogSum::<T, K, true> { x, columns, scale, sink });
     }
 }
 
-/// The same with weights of any sign; `x` and `w` must be equally long.
+/// Part of one sum with weights of any sign; `x` and `w` must be equally long.
 #[inline]
-pub(crate) fn weighted_log_sum_block<T: Real>(
-    level: Level,
-    x: &[T],
-    w: &[T],
-    scale: T,
-    floor: T,
-) -> BlockSum<T> {
+pub(crate) fn weighted_log_sum<T: Real>(level: Level, x: &[T], w: &[T], scale: T, floor: T) -> PartialSum {
     T::run(level, logsum::WeightedLogSum { x, w, scale, floor })
 }

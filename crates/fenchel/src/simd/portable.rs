@@ -92,9 +92,14 @@ macro_rules! portable {
             }
             #[inline(always)]
             fn prefetch(self, _: &[$t], _: usize) {}
+            #[inline(always)]
+            fn any_ge(self, x: Self::V, m: Self::V) -> bool {
+                x.into_iter().zip(m).any(|(x, m)| x >= m)
+            }
 
             // The rounded exponent n is kept away from both ends of the range by a bias, which the last
-            // multiplication takes back: that one rounds correctly into subnormals and to infinity.
+            // multiplication takes back: that one rounds correctly into subnormals and to infinity. By zero
+            // where nothing is left: an underflow costs a hundred cycles.
             #[inline(always)]
             fn exp(self, x: Self::V) -> Self::V {
                 let (s, c) = (self, $c);
@@ -102,6 +107,7 @@ macro_rules! portable {
                 let zero = s.splat(0.0);
                 let magic = s.if_less(x, zero, s.splat(c.magic_up), s.splat(c.magic_down));
                 let scale = s.if_less(x, zero, s.splat(c.scale_down), s.splat(c.scale_up));
+                let scale = s.if_less(s.splat(c.exp_min), x, scale, zero);
                 let z: Self::V = s.fma(x, s.splat(c.log2_e), magic);
                 let p: Self::V = $c.exp_fraction(s, x, s.sub(z, magic));
                 s.mul(exponent!($t, $mantissa, p, z), scale)
@@ -113,7 +119,8 @@ macro_rules! portable {
                 let magic = s.splat(c.magic_up);
                 let z: Self::V = s.fma(x, s.splat(c.log2_e), magic);
                 let p: Self::V = $c.exp_fraction(s, x, s.sub(z, magic));
-                s.mul(exponent!($t, $mantissa, p, z), s.splat(c.scale_down))
+                let scale = s.if_less(s.splat(c.exp_min), x, s.splat(c.scale_down), s.splat(0.0));
+                s.mul(exponent!($t, $mantissa, p, z), scale)
             }
             #[inline(always)]
             fn split(self, u: Self::V) -> (Self::V, Self::V, Self::V) {
