@@ -1,8 +1,10 @@
 //! The cosine distance.
 
 use super::Cost;
+use super::kernel::NATIVE_FUSED;
 use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{Level, level};
 use multiversion::{multiversion, target::match_target};
 
 /// 1 − ⟨x, y⟩/(|x||y|), in [0, 2]; 1 if x or y is 0.
@@ -51,7 +53,7 @@ fn scaled_norm(x: &[f64], scale: f64) -> f64 {
 
 fn rows<T: Real>(xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
     let (dim, n) = (atoms.dim(), atoms.len());
-    if dim == 0 || n == 0 || !blocks(xs, dim, atoms.data(), n, out) {
+    if dim == 0 || n == 0 || !blocks(level(), xs, dim, atoms.data(), n, out) {
         return;
     }
     // Some norm was zero or left the safe range: those pairs one by one.
@@ -70,17 +72,32 @@ fn rows<T: Real>(xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
 }
 
 /// True if a norm is outside the safe range.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn blocks<T: Real>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+fn blocks<T: Real>(level: Level, xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+    match level {
+        Level::Avx512 => avx512(xs, dim, atoms, n, out),
+        Level::Avx2 => avx2(xs, dim, atoms, n, out),
+        Level::Scalar => portable(xs, dim, atoms, n, out),
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma"))]
+fn avx512<T: Real>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+    match_target! {
+        "x86_64+avx512f" => blocks_body::<T, true>(xs, dim, atoms, n, out),
+        _ => avx2(xs, dim, atoms, n, out),
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn avx2<T: Real>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
     match_target! {
         "x86_64+fma" => blocks_body::<T, true>(xs, dim, atoms, n, out),
-        "aarch64+neon" => blocks_body::<T, true>(xs, dim, atoms, n, out),
-        _ => blocks_body::<T, false>(xs, dim, atoms, n, out),
+        _ => portable(xs, dim, atoms, n, out),
     }
+}
+
+fn portable<T: Real>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+    blocks_body::<T, NATIVE_FUSED>(xs, dim, atoms, n, out)
 }
 
 #[inline(always)]

@@ -6,7 +6,11 @@
 
 use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{Level, level};
 use multiversion::{multiversion, target::match_target};
+
+/// Whether every machine of the target fuses a multiplication with an addition.
+pub(super) const NATIVE_FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 
 /// Atoms of a chunk: with four coordinates of them and four rows, half a first-level cache.
 const CHUNK: usize = 256;
@@ -39,7 +43,7 @@ pub(super) fn rows<T: Real, M: Metric>(
         return;
     }
     debug_assert_eq!(xs.len() / dim * n, out.len());
-    if blocks::<T, M>(xs, dim, atoms.data(), n, out) {
+    if blocks::<T, M>(level(), xs, dim, atoms.data(), n, out) {
         rescue::<T, M>(xs, atoms, out, careful);
     }
 }
@@ -71,18 +75,39 @@ fn rescue<T: Real, M: Metric>(
 }
 
 /// True if some running value left [`Real::SAFE`] and the metric minds.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn blocks<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+fn blocks<T: Real, M: Metric>(
+    level: Level,
+    xs: &[T],
+    dim: usize,
+    atoms: &[T],
+    n: usize,
+    out: &mut [T],
+) -> bool {
+    match level {
+        Level::Avx512 => avx512::<T, M>(xs, dim, atoms, n, out),
+        Level::Avx2 => avx2::<T, M>(xs, dim, atoms, n, out),
+        Level::Scalar => portable::<T, M>(xs, dim, atoms, n, out),
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma"))]
+fn avx512<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
     match_target! {
         "x86_64+avx512f" => blocks_body::<T, M, true, true>(xs, dim, atoms, n, out),
-        "x86_64+fma" => blocks_body::<T, M, true, false>(xs, dim, atoms, n, out),
-        "aarch64+neon" => blocks_body::<T, M, true, false>(xs, dim, atoms, n, out),
-        _ => blocks_body::<T, M, false, false>(xs, dim, atoms, n, out),
+        _ => avx2::<T, M>(xs, dim, atoms, n, out),
     }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn avx2<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+    match_target! {
+        "x86_64+fma" => blocks_body::<T, M, true, false>(xs, dim, atoms, n, out),
+        _ => portable::<T, M>(xs, dim, atoms, n, out),
+    }
+}
+
+fn portable<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
+    blocks_body::<T, M, NATIVE_FUSED, false>(xs, dim, atoms, n, out)
 }
 
 /// Lanes are one register of the widest instruction set in use, 64 or 32 bytes, or two of 16.
@@ -164,14 +189,23 @@ fn tile_of<T: Real, M: Metric, const FUSED: bool, const S: usize, const W: usize
     let mut outside = false;
     for (r, sums) in sums.iter().enumerate() {
         let row = &mut out[(s + r) * n + from..(s + r) * n + from + 2 * W];
-        for (c, sum) in row.iter_mut().zip(sums.as_flattened()) {
-            if M::SCALED {
-                outside |= sum.left_safe_range();
-            }
-            *c = M::finish(*sum);
-        }
+        row.copy_from_slice(sums.as_flattened());
+        outside |= finish::<T, M>(row);
     }
     outside
+}
+
+/// Turns running values into costs.
+#[inline(always)]
+fn finish<T: Real, M: Metric>(row: &mut [T]) -> bool {
+    let mut outside = 0u32;
+    for c in row {
+        if M::SCALED {
+            outside |= u32::from(c.left_safe_range());
+        }
+        *c = M::finish(*c);
+    }
+    outside != 0
 }
 
 /// Few coordinates, or few atoms.
@@ -232,16 +266,11 @@ fn group<T: Real, M: Metric, const FUSED: bool, const S: usize>(
     while k < dim {
         k = pass::<T, M, FUSED, false, S, 1>(x, dim, k, atoms, n, from, &mut rows);
     }
-    let mut outside = 0u32;
+    let mut outside = false;
     for row in rows {
-        for c in row {
-            if M::SCALED {
-                outside |= u32::from(c.left_safe_range());
-            }
-            *c = M::finish(*c);
-        }
+        outside |= finish::<T, M>(row);
     }
-    outside != 0
+    outside
 }
 
 /// Adds coordinates `k`, …, `k` + K − 1 to the running values; returns the next coordinate.
@@ -277,7 +306,7 @@ mod tests {
     use super::super::{L2, Linf, SqEuclidean};
     use super::*;
 
-    /// The body as compiled for each kind of machine, run on this one.
+    /// Every body, whatever this machine has.
     fn all_bodies<M: Metric>() {
         for (samples, n, dim) in
             [(1, 1, 1), (5, 7, 2), (4, 300, 3), (9, 16, 4), (6, 33, 5), (2, 40, 64), (3, 9, 17)]
@@ -294,11 +323,12 @@ mod tests {
                 .collect();
             let mut out = vec![0.0; samples * n];
             for body in [
-                blocks_body::<f64, M, false, false>,
                 blocks_body::<f64, M, true, false>,
                 blocks_body::<f64, M, true, true>,
                 chunks::<f64, M, false>,
-                blocks::<f64, M>,
+                portable::<f64, M>,
+                avx2::<f64, M>,
+                avx512::<f64, M>,
             ] {
                 out.fill(f64::NAN);
                 assert!(!body(&xs, dim, &ys, n, &mut out));
