@@ -8,7 +8,8 @@
 //!
 //! The plan comes from re-solving the net's own dual, starting at φ: p has marginal q ≈ ν, and costs
 //! h_r(φ_r) + (q − ν)·φ_r. Mixing in a little of the product plan with marginal r = q + (ν − q)/θ mends
-//! the rest: (1−θ)p + θr has marginal ν, and by convexity costs at most the same mixture of costs. The
+//! the rest: (1−θ)p + θr has marginal ν, and by convexity costs at most the same mixture of costs. Where θ
+//! comes out large, because the net was too coarse to be solved well, p is rounded instead, row by row. The
 //! means of L_r and U_r with Student's t quantiles are the ends of the interval. A source with finite
 //! support that fits is used whole: then there is one net, and no sampling error.
 
@@ -16,6 +17,7 @@ use super::evaluate::Want;
 use super::net::Net;
 use super::newton::{Solved, Task, solve_net};
 use super::problem::{Frozen, purpose};
+use super::rounding::{Rounded, round};
 use super::solution::{Bounds, Interval, MarginalError};
 use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
@@ -94,7 +96,12 @@ pub(crate) fn certify(
         };
         let mut own = phi.to_vec();
         let solved = solve_net(problem, &mut net, &mut own, &task, control)?;
-        draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved));
+        let rounded = if mixing(&solved.last.q, problem) > enough {
+            round(problem, &net, &own, lambda, &solved.last.q)
+        } else {
+            None
+        };
+        draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved, rounded));
         ended = ended.or(solved.ended);
         if ended.is_some() && draws.len() >= 2 {
             break;
@@ -114,7 +121,15 @@ struct Draw {
 }
 
 impl Draw {
-    fn new(problem: &Frozen, phi: &[f64], own: &[f64], lambda: f64, net: &Net, solved: &Solved) -> Draw {
+    fn new(
+        problem: &Frozen,
+        phi: &[f64],
+        own: &[f64],
+        lambda: f64,
+        net: &Net,
+        solved: &Solved,
+        rounded: Option<Rounded>,
+    ) -> Draw {
         let nu_phi = simd::dot(&problem.nu, phi);
         let first = &solved.first;
         let last = &solved.last;
@@ -123,9 +138,13 @@ impl Draw {
         let q_phi = simd::dot(&last.q, own);
         let mix =
             |plan: f64, product: f64| if theta > 0.0 { (1.0 - theta) * plan + theta * product } else { plan };
-        let hard_upper = mix(q_phi - last.linear, product_cost);
+        let mut hard_upper = mix(q_phi - last.linear, product_cost);
+        let mut upper = mix(q_phi - last.smoothmax, product_cost + lambda * product_divergence);
+        if let Some(r) = rounded {
+            hard_upper = hard_upper.min(r.cost);
+            upper = upper.min(r.cost + lambda * r.divergence);
+        }
         let (lower, upper) = if problem.is_smooth {
-            let upper = mix(q_phi - last.smoothmax, product_cost + lambda * product_divergence);
             (nu_phi - first.smoothmax, upper)
         } else {
             // No penalty inside the domain of f: the plan's cost is all there is.

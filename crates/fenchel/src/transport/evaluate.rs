@@ -328,7 +328,17 @@ impl Context<'_> {
                 }
                 let top = scores(view.phi, u);
                 let p = &mut buffers.p[..n];
-                let (value, linear, threshold, scale) = self.row(u, top, view, p, &mut buffers.scratch);
+                let RowSums { value, linear, threshold, scale } = weigh_row(
+                    self.problem,
+                    self.entropic,
+                    self.lambda,
+                    u,
+                    top,
+                    view.eta,
+                    view.eta_rest,
+                    p,
+                    &mut buffers.scratch,
+                );
                 w.smoothmax += weight * value;
                 w.linear += weight * linear;
                 w.hard += weight * top;
@@ -351,27 +361,6 @@ impl Context<'_> {
         if list {
             let listed = (0..n as u32).filter(|&i| buffers.top[i as usize] > self.keep_above).collect();
             w.made.push((b, listed));
-        }
-    }
-
-    /// Value, Σ p u, threshold, and the factor by which `p` has to be scaled to sum to one.
-    #[inline]
-    fn row(
-        &self,
-        u: &[f64],
-        top: f64,
-        view: &View<'_>,
-        p: &mut [f64],
-        scratch: &mut Scratch,
-    ) -> (f64, f64, f64, f64) {
-        if self.entropic {
-            let sum = simd::exp_weights(u, top, 1.0 / self.lambda, Some(view.eta), p);
-            let value = top + self.lambda * sum.ln();
-            (value, simd::dot(p, u) / sum, value, 1.0 / sum)
-        } else {
-            let row = Row { u, eta: view.eta, eta_rest: view.eta_rest, lambda: self.lambda };
-            let s = self.problem.smooth.solve(&row, None, p, scratch);
-            (s.value, simd::dot(p, u), s.threshold, 1.0)
         }
     }
 
@@ -408,5 +397,40 @@ impl Context<'_> {
         w.rows.starts.push(w.rows.atoms.len());
         w.rows.weights.push(weight);
         w.rows.totals.push(total);
+    }
+}
+
+/// One row's smooth maximum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowSums {
+    pub(crate) value: f64,
+    /// Σ p_i u_i.
+    pub(crate) linear: f64,
+    pub(crate) threshold: f64,
+    /// The factor by which the weights have to be scaled to sum to one.
+    pub(crate) scale: f64,
+}
+
+/// The smooth maximum of scores `u` with maximum `top`; KL in place of the general solve where it is that.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "one row of a hot loop, spelled out")]
+pub(crate) fn weigh_row(
+    problem: &Frozen,
+    entropic: bool,
+    lambda: f64,
+    u: &[f64],
+    top: f64,
+    eta: &[f64],
+    eta_rest: f64,
+    p: &mut [f64],
+    scratch: &mut Scratch,
+) -> RowSums {
+    if entropic {
+        let sum = simd::exp_weights(u, top, 1.0 / lambda, Some(eta), p);
+        let value = top + lambda * sum.ln();
+        RowSums { value, linear: simd::dot(p, u) / sum, threshold: value, scale: 1.0 / sum }
+    } else {
+        let s = problem.smooth.solve(&Row { u, eta, eta_rest, lambda }, None, p, scratch);
+        RowSums { value: s.value, linear: simd::dot(p, u), threshold: s.threshold, scale: 1.0 }
     }
 }

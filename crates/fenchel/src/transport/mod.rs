@@ -14,6 +14,7 @@ mod newton;
 mod oracle;
 mod plan;
 mod problem;
+mod rounding;
 mod settings;
 mod solution;
 
