@@ -28,7 +28,7 @@ impl Display {
             ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr())
         };
         // Written below, so the template is known to be good; the default is a fallback.
-        let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {msg}");
+        let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
         Display { bar, start: Instant::now(), shown: None }
     }

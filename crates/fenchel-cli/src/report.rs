@@ -1,12 +1,14 @@
 //! Numbers as people read them: as many digits as they are good for.
 
-/// A value and its interval, with two digits of the distance to the nearer end; the ends are rounded outwards.
+/// A value and its interval, with two digits of the distance to the nearer end (but at most two more than the
+/// whole interval has); the ends are rounded outwards.
 ///
 /// An infinite end is written −∞ or ∞.
 pub fn estimate(v: f64, lower: f64, upper: f64) -> [String; 3] {
     let near = 2.0 * (v - lower).min(upper - v);
-    let decimals =
-        supported_decimals(if near > 0.0 { near } else { upper - lower }, largest([v, lower, upper]));
+    // An infinite interval has no digits to go by.
+    let near = if upper - lower < f64::INFINITY { near.max(0.01 * (upper - lower)) } else { near };
+    let decimals = supported_decimals(near, largest([v, lower, upper]));
     [fixed(v, decimals), outward(lower, decimals, f64::floor), outward(upper, decimals, f64::ceil)]
 }
 
@@ -167,6 +169,7 @@ mod tests {
         let three = |v, a, b| estimate(v, a, b).join(" ");
         assert_eq!(three(0.612_512_345, 0.6123, 0.6127), "0.61251 0.61230 0.61270");
         assert_eq!(three(7.6543, 7.6021, 15.31), "7.65 7.60 15.31");
+        assert_eq!(three(2.5, 2.5, 3.5), "2.500 2.500 3.500");
         assert_eq!(three(2.5, 2.5, 2.5), "2.50000 2.50000 2.50000");
         assert_eq!(three(-1e-17, -0.05, 0.05), "0.00 -0.05 0.05");
         assert_eq!(three(f64::NAN, f64::NEG_INFINITY, f64::INFINITY), "unknown −∞ ∞");

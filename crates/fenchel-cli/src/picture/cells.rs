@@ -3,7 +3,7 @@
 use super::axes::{Axes, Scale};
 use super::density::{Density, View};
 use super::drawing::{Anchor, Area, Drawing, Image};
-use super::palette::{INK, MUTED, WHITE};
+use super::palette::{INK, MUTED, SPECK, WHITE};
 use super::shade::{Weights, colours, shade, shrink};
 
 /// Longest side of the plot on the page.
@@ -30,7 +30,7 @@ pub struct Cells<'a> {
     pub names: [&'a str; 2],
     /// First line above the plot.
     pub title: &'a str,
-    /// Second line above the plot.
+    /// Two lines below the title.
     pub subtitle: &'a str,
 }
 
@@ -42,8 +42,8 @@ impl Cells<'_> {
         let unit = SIDE / vw.max(vh);
         // Even sizes, so that the image can be halved.
         let even = |v: f64| (v / 8.0).round().max(1.0) * 8.0;
-        let area = Area { x: 62.0, y: 92.0, w: even(vw * unit), h: even(vh * unit) };
-        let mut page = Drawing::new((area.x + area.w + 26.0).max(480.0), area.y + area.h + 92.0);
+        let area = Area { x: 62.0, y: 112.0, w: even(vw * unit), h: even(vh * unit) };
+        let mut page = Drawing::new((area.x + area.w + 26.0).max(640.0), area.y + area.h + 100.0);
         let axes = Axes { area, x: Scale::linear(view.x.0, view.x.1), y: Scale::linear(view.y.0, view.y.1) };
 
         page.image(self.image(view, area));
@@ -54,11 +54,19 @@ impl Cells<'_> {
 
         let centre = area.x + area.w / 2.0;
         page.bold((area.x, 30.0), self.title, 16, Anchor::Start, INK);
-        page.text((area.x, 53.0), self.subtitle, 13, Anchor::Start, MUTED);
+        for (i, line) in self.subtitle.lines().enumerate() {
+            page.text((area.x, 52.0 + 19.0 * i as f64), line, 13, Anchor::Start, MUTED);
+        }
         page.text((centre, area.y + area.h + 42.0), self.names[0], 14, Anchor::Middle, INK);
         page.text((area.x, area.y - 9.0), self.names[1], 14, Anchor::Start, INK);
-        let note = "Colour: where mass goes; lines: two atoms alike.  Strength: density of the source.  Dots: atoms, area ∝ weight.";
-        page.text((area.x, area.y + area.h + 72.0), note, 11, Anchor::Start, MUTED);
+        let below = area.y + area.h;
+        let notes = [
+            "Colour: the atoms that mass goes to, mixed by their shares; lines: two atoms have the same share.",
+            "Strength of the colour: density of the source.  Dots: atoms, area in proportion to weight.",
+        ];
+        for (i, note) in notes.iter().enumerate() {
+            page.text((area.x, below + 70.0 + 16.0 * i as f64), note, 11, Anchor::Start, MUTED);
+        }
         page
     }
 
@@ -113,7 +121,7 @@ impl Cells<'_> {
     fn points(&self, page: &mut Drawing, axes: &Axes) {
         if self.sample_is_source && self.sample.len() <= 2 * 2_000 {
             for point in self.sample.chunks_exact(2) {
-                page.disc(axes.place(point[0], point[1]), 1.3, MUTED, None);
+                page.disc(axes.place(point[0], point[1]), 1.1, SPECK, None);
             }
         }
         let most = self.masses.iter().fold(0.0, |m: f64, v| m.max(*v));
@@ -123,7 +131,7 @@ impl Cells<'_> {
         for (i, (atom, mass)) in self.atoms.chunks_exact(2).zip(self.masses).enumerate() {
             let at = axes.place(atom[0], atom[1]);
             if *mass > 0.0 {
-                let r = (radius * (mass / most).sqrt()).max(1.0);
+                let r = (radius * (mass / most).sqrt()).max(0.3 * radius).max(1.2);
                 page.disc(at, r, INK, Some((WHITE, (0.2 * radius).clamp(0.4, 1.6))));
                 if label && r >= 7.0 {
                     page.text((at.0, at.1 + 3.6), &i.to_string(), 10, Anchor::Middle, WHITE);

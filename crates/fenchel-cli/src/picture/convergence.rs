@@ -10,16 +10,18 @@ const WIDTH: f64 = 560.0;
 
 /// Draws both panels.
 pub fn convergence(solution: &Solution, title: &str, subtitle: &str) -> Drawing {
-    let mut page = Drawing::new(LEFT + WIDTH + 28.0, 620.0);
+    let mut page = Drawing::new(LEFT + WIDTH + 28.0, 640.0);
     page.bold((LEFT, 30.0), title, 16, Anchor::Start, INK);
-    page.text((LEFT, 53.0), subtitle, 13, Anchor::Start, MUTED);
+    for (i, line) in subtitle.lines().enumerate() {
+        page.text((LEFT, 52.0 + 19.0 * i as f64), line, 13, Anchor::Start, MUTED);
+    }
     let first = solution.history.iter().map(|h| h.samples).filter(|n| *n > 0).min();
     let first = first.unwrap_or(1).min(solution.samples.max(1));
     // A little room on both sides, in the logarithm.
     let x = Scale::log(first as f64 / 1.25, solution.samples.max(first) as f64 * 1.25);
-    value_panel(&mut page, solution, Axes { area: Area { x: LEFT, y: 92.0, w: WIDTH, h: 220.0 }, x, y: x });
-    error_panel(&mut page, solution, Axes { area: Area { x: LEFT, y: 350.0, w: WIDTH, h: 210.0 }, x, y: x });
-    page.text((LEFT + WIDTH / 2.0, 602.0), "samples drawn", 14, Anchor::Middle, INK);
+    value_panel(&mut page, solution, Axes { area: Area { x: LEFT, y: 112.0, w: WIDTH, h: 220.0 }, x, y: x });
+    error_panel(&mut page, solution, Axes { area: Area { x: LEFT, y: 370.0, w: WIDTH, h: 210.0 }, x, y: x });
+    page.text((LEFT + WIDTH / 2.0, 622.0), "samples drawn", 14, Anchor::Middle, INK);
     page
 }
 
@@ -27,7 +29,8 @@ fn value_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
     let finite = |v: f64| v.is_finite().then_some(v);
     // A stage at another temperature than the last solved another problem.
     let last = s.lambda.or(s.smoothing);
-    let at_end = |lambda: f64| last.is_none_or(|last| (lambda - last).abs() <= 1e-9 * last);
+    let at_end =
+        |lambda: f64| s.asgd.is_some() || last.is_none_or(|last| (lambda - last).abs() <= 1e-9 * last);
     let ends = [finite(s.interval.lower), finite(s.interval.upper), finite(s.value)];
     let points: Vec<_> = s.history.iter().filter(|h| h.value.is_finite()).collect();
     // First stages may be so far off that the interval would shrink to a line: they run off the panel.

@@ -10,7 +10,7 @@ pub struct View {
 }
 
 /// Cells of the grid along the longer side of the view.
-const CELLS: usize = 200;
+const CELLS: usize = 400;
 
 /// A kernel density estimate on a grid, scaled so that its maximum is 1.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Density {
         let cell = w.max(h) / CELLS as f64;
         // Kernel width by Scott's rule in the plane, a little sharper because measures may have edges.
         let n = (points.len() / 2).max(1) as f64;
-        let width = (0.7 * spread(points) * n.powf(-1.0 / 6.0)).clamp(2.0 * cell, 12.0 * cell);
+        let width = (0.7 * spread(points) * n.powf(-1.0 / 6.0)).clamp(2.0 * cell, 24.0 * cell);
         // Points just outside the view count inside it.
         let margin = (3.0 * width / cell).ceil() as usize;
         let columns = (w / cell).ceil() as usize + 2 * margin;
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn one_point_or_none_in_view() {
-        assert!(Density::estimate(&[0.0, 0.0], None, VIEW).at(0.01, 0.01) > 0.99);
+        assert!(Density::estimate(&[0.0, 0.0], None, VIEW).at(0.005, 0.005) > 0.99);
         assert_eq!(Density::estimate(&[9.0, 9.0], None, VIEW).at(0.0, 0.0), 0.0);
     }
 }

@@ -52,12 +52,14 @@ pub struct Drawing {
     height: f64,
     image: Option<Image>,
     shapes: Vec<Primitive>,
+    /// Definitions of the clipping areas, for SVG.
+    clips: Vec<String>,
 }
 
 impl Drawing {
     /// An empty white page.
     pub fn new(width: f64, height: f64) -> Self {
-        Drawing { width, height, image: None, shapes: Vec::new() }
+        Drawing { width, height, image: None, shapes: Vec::new(), clips: Vec::new() }
     }
 
     /// Puts an image under all shapes.
@@ -164,6 +166,9 @@ impl Drawing {
 
     /// Until the matching [`unclip`](Drawing::unclip), nothing shows outside `area`.
     pub fn clip(&mut self, area: Area, id: &str) {
+        let Area { x, y, w, h } = area;
+        let rect = format!("<rect x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" />");
+        self.clips.push(format!("<clipPath id=\"{id}\">{rect}</clipPath>"));
         self.shapes.push(Primitive::ClipStart {
             x: area.x,
             y: area.y,
@@ -182,6 +187,7 @@ impl Drawing {
         let mut scene = Scene::new(self.width, self.height);
         scene.background_color = Some("#ffffff".to_owned());
         scene.font_family = Some("DejaVu Sans, Verdana, Arial, sans-serif".to_owned());
+        scene.defs.clone_from(&self.clips);
         scene.elements = under.into_iter().chain(self.shapes.iter().cloned()).collect();
         scene
     }
@@ -317,11 +323,14 @@ mod tests {
         let mut page = Drawing::new(40.0, 30.0);
         let area = Area { x: 5.0, y: 5.0, w: 10.0, h: 10.0 };
         page.image(Image { width: 2, height: 2, pixels: vec![WHITE; 4], area });
+        page.clip(area, "inside");
         page.text((3.0, 20.0), "a<b & $5", 9, Anchor::Start, [0, 0, 0]);
+        page.unclip();
         let svg = page.svg().unwrap();
         assert!(svg.starts_with("<svg viewBox=\"0 0 40 30\" "), "{svg}");
         assert!(svg.contains("data:image/png;base64,iVBORw0KGgo"), "{svg}");
         assert!(svg.contains("a&lt;b &amp; "), "{svg}");
+        assert!(svg.contains("<clipPath id=\"inside\">") && svg.contains("url(#inside)"), "{svg}");
         assert!(svg.find("<image").unwrap() > svg.find("#ffffff").unwrap());
         assert!(page.png().unwrap().starts_with(b"\x89PNG"));
     }

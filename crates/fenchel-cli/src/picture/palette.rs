@@ -7,6 +7,8 @@ pub type Rgb = [u8; 3];
 pub const INK: Rgb = [34, 34, 34];
 /// Secondary text.
 pub const MUTED: Rgb = [96, 96, 96];
+/// Points of the source.
+pub const SPECK: Rgb = [128, 128, 128];
 /// Grid lines.
 pub const GRID: Rgb = [226, 226, 226];
 /// The dual value.

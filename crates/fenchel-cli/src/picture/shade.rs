@@ -9,7 +9,7 @@ use rayon::prelude::*;
 pub type Weights<'a> = dyn Fn([f64; 2], &mut [f64]) + Sync + 'a;
 
 /// How strongly a cell is coloured where the source has no mass, 0 to 1.
-const FAINTEST: f64 = 0.13;
+const FAINTEST: f64 = 0.15;
 
 /// How light the line between two cells is, 0 to 1.
 const BORDER: f64 = 0.75;
@@ -87,7 +87,7 @@ pub fn shade(
                 .map(|column| {
                     let x = pixel(view, width, height, column, row);
                     weights(x, &mut p);
-                    let strength = FAINTEST + (1.0 - FAINTEST) * density.at(x[0], x[1]).sqrt();
+                    let strength = FAINTEST + (1.0 - FAINTEST) * density.at(x[0], x[1]).powf(0.4);
                     let colour = std::array::from_fn(|k| {
                         let mixed: f64 = p.iter().zip(&light).map(|(p, c)| p * c[k]).sum();
                         paper[k] + (mixed - paper[k]) * strength
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn full_colour_where_the_source_is_and_pale_where_not() {
         let block: Vec<f64> =
-            (0..400).flat_map(|i| [0.31 + 0.02 * (i % 20) as f64, 0.31 + 0.02 * (i / 20) as f64]).collect();
+            (0..400).flat_map(|i| [0.315 + 0.02 * (i % 20) as f64, 0.315 + 0.02 * (i / 20) as f64]).collect();
         let density = Density::estimate(&block, None, VIEW);
         let fills = [FILLS[0], FILLS[1], FILLS[2], FILLS[3]];
         let image = shade(&strips, &fills, &density, VIEW, 44, 11);

@@ -58,6 +58,12 @@ impl Directory {
         plan.save(&path)?;
         report.files.push(path);
         let drawings = if args.no_pictures { Vec::new() } else { pictures::pictures(report, &plan, args)? };
+        // Pictures of an earlier result in the same directory would be taken for this one's.
+        for name in pictures::NAMES.iter().filter(|n| drawings.iter().all(|d| d.0 != **n)) {
+            for extension in ["svg", "png"] {
+                let _ = std::fs::remove_file(self.0.join(format!("{name}.{extension}")));
+            }
+        }
         for (name, drawing) in drawings {
             self.file(&format!("{name}.svg"), drawing.svg()?.as_bytes(), report)?;
             self.file(&format!("{name}.png"), &drawing.png()?, report)?;

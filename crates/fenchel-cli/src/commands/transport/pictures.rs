@@ -14,12 +14,15 @@ const SAMPLE: usize = 1 << 18;
 /// Stream of the random numbers behind the density; the result does not depend on it.
 const PURPOSE: u64 = u64::MAX;
 
+/// The names of all pictures there are.
+pub const NAMES: [&str; 2] = ["convergence", "cells"];
+
 /// The pictures that this result has, by name.
 pub fn pictures(report: &Report<'_>, plan: &Plan, args: &Args) -> Result<Vec<(&'static str, Drawing)>> {
     let (title, subtitle) = (title(report), subtitle(report));
-    let mut drawings = vec![("convergence", convergence(report.solution, &title, &subtitle))];
+    let mut drawings = vec![(NAMES[0], convergence(report.solution, &title, &subtitle))];
     if report.problem.names.len() == 2 && report.problem.masses.len() <= MOST_ATOMS {
-        drawings.push(("cells", cells(report, plan, args, &title, &subtitle)?));
+        drawings.push((NAMES[1], cells(report, plan, args, &title, &subtitle)?));
     }
     Ok(drawings)
 }
@@ -39,7 +42,7 @@ fn subtitle(report: &Report<'_>) -> String {
     } else {
         format!("NOT converged ({})", s.status)
     };
-    format!("{}{lambda}, cost {}; value in [{lower}, {upper}]; {status}", s.divergence, s.cost)
+    format!("divergence {}{lambda}, cost {}\nvalue in [{lower}, {upper}], {status}", s.divergence, s.cost)
 }
 
 /// The end of a long name.

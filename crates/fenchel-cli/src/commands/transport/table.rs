@@ -63,7 +63,7 @@ fn status(s: &Solution) -> String {
         }
         (Status::Converged, Certified::Nothing) => "",
         (Status::MaxIterations, _) => "NOT converged: the budget of samples or steps is spent",
-        (Status::MaxTime, _) => "NOT converged: the time is spent (--max-time)",
+        (Status::MaxTime, _) => "NOT converged: more needs more time than --max-time allows",
         (Status::Stalled, _) => {
             "NOT converged: more work no longer helps; try a larger --tolerance or --lambda"
         }
