@@ -443,6 +443,51 @@ proptest! {
     }
 
     #[test]
+    fn any_numbers_are_taken_or_refused(
+        div in divergence(),
+        rows in prop::collection::vec((any::<f64>(), any::<f64>()), 0..9),
+        lambda in any::<f64>(),
+        epsilon in prop::option::of(any::<f64>()),
+    ) {
+        let (u, eta): (Vec<f64>, Vec<f64>) = rows.into_iter().unzip();
+        let mut p = vec![0.0; u.len()];
+        for reference in [None, Some(eta.iter().map(|e| e.abs()).collect()), Some(eta)] {
+            let Ok(mut solver) = SmoothMax::new(div.clone(), lambda.abs()) else { continue };
+            if let Some(eta) = &reference {
+                let Ok(given) = solver.with_reference::<f64>(eta) else { continue };
+                solver = given;
+            }
+            if let Some(epsilon) = epsilon {
+                let Ok(given) = solver.with_method(Method::Bisection { epsilon: epsilon.abs() }) else { continue };
+                solver = given;
+            }
+            if let Ok(top) = solver.evaluate(&u, &mut p) {
+                prop_assert!(!top.value.is_nan() && !top.threshold.is_nan(), "{top:?}");
+                prop_assert!((sum(&p) - 1.0).abs() < 1e-14 && p.iter().all(|p| *p >= 0.0), "{p:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_name_is_parsed_or_refused(text in prop_oneof![any::<String>(), "[a-z2-]{1,18}(:[-+0-9.einfa]{0,8})?"]) {
+        if let Ok(div) = parse(&text) {
+            prop_assert_eq!(parse(&div.name()).unwrap().name(), div.name());
+        }
+    }
+
+    #[test]
+    fn any_known_name_takes_any_parameter(which in any::<prop::sample::Index>(), value in any::<f64>(), s in any::<f64>()) {
+        let entry = &registry()[which.index(registry().len())];
+        if let Ok(div) = parse(&format!("{}:{value}", entry.name)) {
+            let again = parse(&div.name()).unwrap();
+            prop_assert_eq!(again.cap(), div.cap());
+            if !s.is_nan() {
+                prop_assert!(!div.conj_prime(s).is_nan() && !div.conj(s).is_nan(), "{} at {s}", div.name());
+            }
+        }
+    }
+
+    #[test]
     fn fenchel_young(div in divergence(), log_t in -30.0..8.0f64, s in -30.0..30.0f64) {
         let div = div.for_atoms(&[0; 7]).unwrap_or(div);
         let t = 10f64.powf(log_t).min(div.cap());

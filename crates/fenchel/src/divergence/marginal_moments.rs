@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::registry::{Entry, Parameter};
 use super::solve::solve_by_newton;
-use super::{Divergence, Mass, Row, Scratch, Smoothed, sweep};
+use super::{Divergence, Mass, Row, Scratch, Smoothed, pairwise, sweep};
 use crate::error::{Error, Result};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -63,14 +63,15 @@ impl MarginalMoments {
     }
 }
 
-/// 1/(w(w − v)) = 1 + v/w without cancellation for v < 0, with w = √(1+v²).
+/// 1 + v/w = 1/(w(w − v)), the latter without cancellation for v < 0, and 1/w, with w = √(1+v²).
 #[inline(always)]
 fn one_plus_ratio(v: f64) -> (f64, f64) {
     // |v| beyond 1e150 would overflow in v²; there the result is 1/(2v²) = 0 or 2 to rounding.
     let v = v.clamp(-1e150, 1e150);
     let w = (1.0 + v * v).sqrt();
-    let small = 1.0 / (w * (w + v.abs()));
-    (if v < 0.0 { small } else { 2.0 - small }, 1.0 / w)
+    let far = w + v.abs();
+    let small = 1.0 / (w * far);
+    (if v < 0.0 { small } else { 2.0 - small }, small * far)
 }
 
 impl Divergence for MarginalMoments {
@@ -141,6 +142,23 @@ impl Divergence for MarginalMoments {
             let (t, inverse) = one_plus_ratio(x - shift);
             (half * t, half * inverse * inverse * inverse)
         })
+    }
+    fn conj_sum(&self, x: &[f64], eta: &[f64], theta: f64) -> f64 {
+        let shift = theta + self.shift();
+        0.5 * self.n
+            * pairwise(x.len(), |i| {
+                // v + √(1+v²) without cancellation; where v² overflows it is 2v or 0.
+                let v = x[i] - shift;
+                let grow = (1.0 + v * v).sqrt() + v.abs();
+                let value = if v < 0.0 {
+                    1.0 / grow
+                } else if grow.is_finite() {
+                    grow
+                } else {
+                    2.0 * v
+                };
+                if eta[i] > 0.0 { eta[i] * value } else { 0.0 }
+            })
     }
     fn solve(&self, row: &Row<'_>, start: Option<f64>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {
         if self.automatic {

@@ -3,6 +3,7 @@
 use super::Divergence;
 use super::root::find_root;
 use super::sum::pairwise;
+use crate::simd;
 
 /// One smooth maximum to be taken: scores, reference masses, temperature.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +64,12 @@ impl Scratch {
 
 /// Largest score among the atoms with reference mass, with the first atom that has it.
 pub(crate) fn top(u: &[f64], eta: &[f64]) -> (f64, usize) {
+    let max = simd::max(u);
+    if let Some(at) = u.iter().position(|u| *u == max)
+        && eta[at] > 0.0
+    {
+        return (max, at);
+    }
     let (mut max, mut at) = (f64::NEG_INFINITY, usize::MAX);
     for (i, (u, eta)) in u.iter().zip(eta).enumerate() {
         if *eta > 0.0 && (*u > max || at == usize::MAX) {
@@ -75,16 +82,19 @@ pub(crate) fn top(u: &[f64], eta: &[f64]) -> (f64, usize) {
 /// x_i = (u_i − anchor)/λ, −∞ for atoms without reference mass.
 pub(crate) fn fill_scores(row: &Row<'_>, anchor: f64, x: &mut [f64]) {
     let inverse = 1.0 / row.lambda;
-    // Scores near the end of the range: their difference overflows, but not that of their quarters.
-    let quarter = if anchor.abs() > 1e307 { 0.25 } else { 1.0 };
-    let exact = inverse.is_normal() && quarter == 1.0;
-    for ((x, &u), &eta) in x.iter_mut().zip(row.u).zip(row.eta) {
-        let scaled = if exact {
-            (u - anchor) * inverse
-        } else {
-            (u * quarter - anchor * quarter) / (row.lambda * quarter)
-        };
-        *x = if eta > 0.0 { scaled } else { f64::NEG_INFINITY };
+    let atoms = || row.u.iter().zip(row.eta);
+    if inverse.is_normal() && anchor.abs() <= 1e307 {
+        simd::vectorize(|| {
+            for (x, (&u, &eta)) in x.iter_mut().zip(atoms()) {
+                *x = if eta > 0.0 { (u - anchor) * inverse } else { f64::NEG_INFINITY };
+            }
+        });
+    } else {
+        // Scores near the end of the range: their difference overflows, but not that of their quarters.
+        for (x, (&u, &eta)) in x.iter_mut().zip(atoms()) {
+            let scaled = (0.25 * u - 0.25 * anchor) / (0.25 * row.lambda);
+            *x = if eta > 0.0 { scaled } else { f64::NEG_INFINITY };
+        }
     }
 }
 
@@ -347,8 +357,20 @@ fn blend<D: Divergence + ?Sized>(
 /// Scales p to sum 1 and clamps every p_i at cap·η_i; mass cut off goes to the others in proportion.
 pub(crate) fn normalise<D: Divergence + ?Sized>(div: &D, p: &mut [f64], eta: &[f64]) {
     let cap = div.cap();
+    let sum = simd::sum(p);
+    if (sum - 1.0).abs() < 1e-9 {
+        let scale = 1.0 / sum;
+        if cap.is_infinite() {
+            simd::vectorize(|| p.iter_mut().for_each(|p| *p *= scale));
+            return;
+        }
+        simd::vectorize(|| p.iter_mut().zip(eta).for_each(|(p, eta)| *p = (*p * scale).min(cap * eta)));
+        if (simd::sum(p) - 1.0).abs() <= 2.0 * f64::EPSILON {
+            return;
+        }
+    }
     for _ in 0..4 {
-        let sum = pairwise(p.len(), |i| p[i]);
+        let sum = simd::sum(p);
         if !(sum > 0.0 && sum.is_finite()) {
             return;
         }

@@ -57,6 +57,24 @@ impl Tsallis {
         r.powf(1.0 / (self.q - 1.0))
     }
 
+    /// Σ η_i r_i^{q/(q−1)} with r_i = (slope·(x_i − lowest))₊.
+    fn power_sum(&self, x: &[f64], eta: &[f64], slope: f64, lowest: f64) -> f64 {
+        // r^{q/(q−1)} = r·t, η first: a large density must not overflow.
+        let r = |i: usize| (slope * (x[i] - lowest)).max(0.0);
+        let sum = |t: &dyn Fn(f64) -> f64| {
+            pairwise(x.len(), |i| {
+                let t = t(r(i));
+                if t > 0.0 && eta[i] > 0.0 { eta[i] * t * r(i) } else { 0.0 }
+            })
+        };
+        match self.q {
+            2.0 => pairwise(x.len(), |i| eta[i] * r(i) * r(i)),
+            1.5 => pairwise(x.len(), |i| eta[i] * (r(i) * r(i)) * r(i)),
+            0.5 => pairwise(x.len(), |i| if eta[i] > 0.0 { eta[i] / r(i) } else { 0.0 }),
+            _ => sum(&|r| self.density(r)),
+        }
+    }
+
     /// q < 1: with δ = θ + 1/(1−q) > 0, r_i = ((1−q)/q)(δ − x_i), all of it positive; the search is in log δ.
     fn solve_in_distance(
         &self,
@@ -161,47 +179,56 @@ impl Divergence for Tsallis {
     }
     fn weigh(&self, x: &[f64], eta: &[f64], theta: f64, p: &mut [f64]) -> Mass {
         let lowest = theta - 1.0 / (self.q - 1.0);
-        if self.q == 1.5 {
-            sweep(x, eta, p, |_, x| {
-                let r = (x - lowest).max(0.0) * (1.0 / 3.0);
+        let slope = (self.q - 1.0) / self.q;
+        match self.q {
+            2.0 => sweep(x, eta, p, |_, x| {
+                let r = 0.5 * (x - lowest).max(0.0);
+                (r, if r > 0.0 { 0.5 } else { 0.0 })
+            }),
+            1.5 => sweep(x, eta, p, |_, x| {
+                let r = (x - lowest).max(0.0) * slope;
                 (r * r, r * (2.0 / 3.0))
-            })
-        } else if self.q > 1.1 {
-            let slope = (self.q - 1.0) / self.q;
-            sweep(x, eta, p, |_, x| {
+            }),
+            3.0 => sweep(x, eta, p, |_, x| {
+                let t = ((x - lowest).max(0.0) * slope).sqrt();
+                (t, if t > 0.0 { 1.0 / (3.0 * t) } else { 0.0 })
+            }),
+            q if q > 1.1 => sweep(x, eta, p, |_, x| {
                 let r = slope * (x - lowest);
                 if r > 0.0 {
                     let t = self.density(r);
-                    (t, t / (self.q * r))
+                    (t, t / (q * r))
                 } else {
                     (0.0, 0.0)
                 }
-            })
-        } else {
-            sweep(x, eta, p, |_, x| {
-                let t = self.conj_prime(x - theta);
-                (t, self.curvature(t))
-            })
+            }),
+            // Near 1 and below: from log r, as r itself is 1 to rounding.
+            q => sweep(x, eta, p, |_, x| {
+                let d = (q - 1.0) * (x - theta - 1.0) / q;
+                if d > -1.0 {
+                    let t = (d.ln_1p() / (q - 1.0)).exp();
+                    (t, t / (q * (1.0 + d)))
+                } else {
+                    (self.conj_prime(x - theta), 0.0)
+                }
+            }),
         }
     }
     fn conj_sum(&self, x: &[f64], eta: &[f64], theta: f64) -> f64 {
-        // r^{q/(q−1)} = r·t: η first, so that a large density does not overflow.
+        if self.q > 1.1 {
+            return self.power_sum(x, eta, (self.q - 1.0) / self.q, theta - 1.0 / (self.q - 1.0));
+        }
         pairwise(x.len(), |i| {
             let log_r = self.log_r(x[i] - theta);
             let t = (log_r / (self.q - 1.0)).exp();
-            if t > 0.0 { eta[i] * t * log_r.exp() } else { 0.0 }
+            if t > 0.0 && eta[i] > 0.0 { eta[i] * t * log_r.exp() } else { 0.0 }
         })
     }
     fn conj_sum_near_end(&self, x: &[f64], eta: &[f64], margin: f64) -> f64 {
         if self.q > 1.0 {
             return self.conj_sum(x, eta, margin - self.s_max());
         }
-        let slope = (1.0 - self.q) / self.q;
-        pairwise(x.len(), |i| {
-            let r = slope * (margin - x[i]);
-            let t = self.density(r);
-            if t > 0.0 { eta[i] * t * r } else { 0.0 }
-        })
+        self.power_sum(x, eta, (self.q - 1.0) / self.q, margin)
     }
     fn solve(&self, row: &Row<'_>, start: Option<f64>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {
         if self.q < 1.0 {
