@@ -1,5 +1,8 @@
 //! Ground costs: rows against single pairs, extreme magnitudes, the laws of a metric, names.
 
+// Known values have the digits they were computed with.
+#![allow(clippy::excessive_precision)]
+
 use fenchel::cost::{self, Cost, CostFn};
 use fenchel::measure::{Rng, Soa, stream};
 use proptest::prelude::*;
@@ -139,6 +142,38 @@ fn offsets_cost_no_digits() {
         cost.rows(&xs, &Soa::from_rows(3, &ys).unwrap(), &mut near);
         cost.rows(&far(&xs), &Soa::from_rows(3, &far(&ys)).unwrap(), &mut moved);
         assert_eq!(near, moved, "{name}");
+    }
+}
+
+/// Computed with 50 digits; at other magnitudes through exact scaling (the test above).
+#[test]
+fn agrees_with_high_precision() {
+    let (x, y) = ([0.3, -1.7, 2.25, 1e-3], [1.1, 0.4, -0.6, 2e-3]);
+    let known = [
+        ("linf", 2.8499999999999999778),
+        ("l1", 5.7510000000000000555),
+        ("l2", 3.6293940265559483532),
+        ("sqeuclidean", 13.17250099999999994),
+        ("cosine", 1.4557527470214152854),
+        ("lp:1.5", 4.1878502341714242547),
+        ("lp:3", 3.2050092443693207651),
+        ("lp:4", 3.0437795961906119437),
+        ("lp:2.5", 3.3587858448259372944),
+        ("lp:3^3", 32.922125000999999357),
+        ("lp:1.5^2", 17.538089583849652966),
+        ("l2^3", 47.808196444202256021),
+        ("l1^0.5", 2.3981242670053610163),
+        ("linf^1.5", 4.811353759598227616),
+        ("lp:7^4", 70.319409653287684415),
+    ];
+    for (name, exact) in known {
+        let cost = cost::parse(name).unwrap();
+        let mut out = [f64::NAN; 20];
+        // Twenty copies of the atom, so that whole registers are met as well as single lanes.
+        cost.rows(&x, &Soa::from_rows(4, &y.repeat(20)).unwrap(), &mut out);
+        for c in out.into_iter().chain([cost.eval(&x, &y)]) {
+            assert!((c / exact - 1.0).abs() < 2e-15, "{name}: {c} against {exact}");
+        }
     }
 }
 

@@ -2,9 +2,13 @@
 
 use super::Cost;
 use super::kernel::{self, Metric};
+use super::pow::raise;
 use super::real::Real;
 use crate::measure::Soa;
 use crate::{Error, Result};
+
+/// Atoms whose powers are held at a time.
+const CHUNK: usize = 256;
 
 /// (Σ |x_k − y_k|^p)^(r/p): the p-norm of the difference to the power r.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,33 +45,51 @@ impl Lp {
         if self.r == self.p { sum } else { sum.powf(self.r / self.p) }
     }
 
-    /// Sums of powers for every pair, or `false` if the exponent has no vectorised form.
-    fn sums<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) -> bool {
+    /// out[s·n + i] = the cost, for either type.
+    fn rows_of<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
         let never = |_: &[f64], _: &[f64]| f64::NAN;
         match self.p {
             1.5 => kernel::rows::<T, Sum3Halves>(xs, atoms, out, never),
             3.0 => kernel::rows::<T, Sum3>(xs, atoms, out, never),
             4.0 => kernel::rows::<T, Sum4>(xs, atoms, out, never),
-            _ => return false,
+            _ => self.any_sums(xs, atoms, out),
         }
-        true
+        if self.r != self.p {
+            self.roots(xs, atoms, out);
+        }
+    }
+
+    /// Σ_k |x_sk − y_ik|^p for every pair.
+    fn any_sums<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
+        let (dim, n) = (atoms.dim().max(1), atoms.len().max(1));
+        let mut powers = [T::ZERO; CHUNK];
+        for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
+            row.fill(T::ZERO);
+            for (k, x) in x.iter().enumerate() {
+                for (sums, y) in row.chunks_mut(CHUNK).zip(atoms.coordinate(k).chunks(CHUNK)) {
+                    let powers = &mut powers[..y.len()];
+                    powers.iter_mut().zip(y).for_each(|(t, y)| *t = (*x - *y).abs());
+                    raise(powers, self.p);
+                    sums.iter_mut().zip(&*powers).for_each(|(sum, t)| *sum = *sum + *t);
+                }
+            }
+        }
     }
 
     /// Turns sums into costs; sums that lost digits are computed again.
-    fn finish<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
-        let (dim, n) = (atoms.dim(), atoms.len());
-        if n == 0 || dim == 0 || self.r == self.p {
-            return;
-        }
+    fn roots<T: Real>(&self, xs: &[T], atoms: &Soa<T>, out: &mut [T]) {
+        let (dim, n) = (atoms.dim().max(1), atoms.len().max(1));
+        let mut lost = [false; CHUNK];
         for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
-            for (i, c) in row.iter_mut().enumerate() {
-                let sum = *c;
-                *c = if sum > T::SAFE.0 && sum < T::SAFE.1 {
-                    T::from_f64(self.root(sum.to_f64()))
-                } else {
+            for (chunk, costs) in row.chunks_mut(CHUNK).enumerate() {
+                let lost = &mut lost[..costs.len()];
+                lost.iter_mut().zip(&*costs).for_each(|(l, sum)| *l = sum.left_safe_range());
+                raise(costs, self.r / self.p);
+                for (j, _) in lost.iter().enumerate().filter(|(_, lost)| **lost) {
+                    let i = chunk * CHUNK + j;
                     let differences = (0..dim).map(|k| x[k].to_f64() - atoms.coordinate(k)[i].to_f64());
-                    T::from_f64(self.of_differences(differences))
-                };
+                    costs[j] = T::from_f64(self.of_differences(differences));
+                }
             }
         }
     }
@@ -117,28 +139,11 @@ impl Cost for Lp {
     }
 
     fn rows(&self, xs: &[f64], atoms: &Soa<f64>, out: &mut [f64]) {
-        if self.sums(xs, atoms, out) {
-            return self.finish(xs, atoms, out);
-        }
-        let (dim, n) = (atoms.dim().max(1), atoms.len().max(1));
-        for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
-            for (i, c) in row.iter_mut().enumerate() {
-                *c = self.of_differences((0..dim).map(|k| x[k] - atoms.coordinate(k)[i]));
-            }
-        }
+        self.rows_of(xs, atoms, out);
     }
 
     fn rows_f32(&self, xs: &[f32], atoms: &Soa<f32>, out: &mut [f32]) {
-        if self.sums(xs, atoms, out) {
-            return self.finish(xs, atoms, out);
-        }
-        let (dim, n) = (atoms.dim().max(1), atoms.len().max(1));
-        for (x, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
-            for (i, c) in row.iter_mut().enumerate() {
-                let differences = (0..dim).map(|k| f64::from(x[k]) - f64::from(atoms.coordinate(k)[i]));
-                *c = self.of_differences(differences) as f32;
-            }
-        }
+        self.rows_of(xs, atoms, out);
     }
 
     fn degree(&self) -> Option<f64> {

@@ -11,6 +11,7 @@ mod l1;
 mod l2;
 mod linf;
 mod lp;
+mod pow;
 mod power;
 mod real;
 mod sqeuclidean;

@@ -1,6 +1,7 @@
 //! A power of a cost.
 
 use super::Cost;
+use super::pow::raise;
 use crate::measure::Soa;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -26,22 +27,6 @@ impl Power {
     }
 }
 
-/// t^r, without a call for the exponents people use.
-macro_rules! raise {
-    ($values:expr, $exponent:expr, $float:ident) => {{
-        let values: &mut [$float] = $values;
-        let exponent: f64 = $exponent;
-        match exponent {
-            0.5 => values.iter_mut().for_each(|t| *t = t.sqrt()),
-            1.5 => values.iter_mut().for_each(|t| *t *= t.sqrt()),
-            2.0 => values.iter_mut().for_each(|t| *t *= *t),
-            3.0 => values.iter_mut().for_each(|t| *t = *t * *t * *t),
-            4.0 => values.iter_mut().for_each(|t| *t = (*t * *t) * (*t * *t)),
-            _ => values.iter_mut().for_each(|t| *t = t.powf(exponent as $float)),
-        }
-    }};
-}
-
 impl Cost for Power {
     fn name(&self) -> String {
         format!("{}^{}", self.base.name(), self.exponent)
@@ -53,12 +38,12 @@ impl Cost for Power {
 
     fn rows(&self, xs: &[f64], atoms: &Soa<f64>, out: &mut [f64]) {
         self.base.rows(xs, atoms, out);
-        raise!(out, self.exponent, f64);
+        raise(out, self.exponent);
     }
 
     fn rows_f32(&self, xs: &[f32], atoms: &Soa<f32>, out: &mut [f32]) {
         self.base.rows_f32(xs, atoms, out);
-        raise!(out, self.exponent, f32);
+        raise(out, self.exponent);
     }
 
     fn degree(&self) -> Option<f64> {
