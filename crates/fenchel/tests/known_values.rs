@@ -20,6 +20,7 @@ const ROWS: [(&[f64], &[f64], f64); 4] = [
 /// Divergence, row, value, weights: the threshold by bisection and the sums in 60 digits (mpmath), from the formulas
 /// for f* and (f*)' alone. For `kl` with the logarithm of the total mass.
 #[rustfmt::skip]
+#[allow(clippy::excessive_precision)]
 const GOLDEN: &[(&str, usize, f64, &[f64])] = &[
     ("kl", 0, 0.39281960051943204, &[0.27828376133786998, 0.26290388205394582, 0.45881235660818419]),
     ("safe-kl:0.1", 0, 0.3264629881163376, &[0.2824253789842636, 0.28372877857360835, 0.43384584244212805]),

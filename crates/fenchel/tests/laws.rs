@@ -222,7 +222,7 @@ proptest! {
             return Ok(());
         }
         let excess = case.spread() * case.spread() / case.lambda * div.conj_second(div.f_prime_at_one()).max(1.0);
-        let base = case.lambda * div.f(1.0);
+        let base = case.lambda * div.f_at_one();
         let slack = 1e-12 * case.largest() + excess + 1e-15 * base.abs();
         if kept.len() > 1 {
             prop_assert!((top.value + base - mean).abs() <= slack, "{} against mean {mean}", top.value + base);
@@ -567,6 +567,7 @@ fn densities_are_centred() {
         if !name.starts_with("safe-kl:") {
             assert!(div.f(1.0).abs() < 1e-15, "{name}: f(1) = {}", div.f(1.0));
         }
+        assert!((div.f_at_one() - div.f(1.0)).abs() < 1e-15, "{name}");
         assert_eq!(div.f_at_zero(), div.f(0.0), "{name}");
         assert!((div.conj(f64::NEG_INFINITY) + div.f_at_zero()).abs() < 1e-15, "{name}");
         assert_eq!(div.conj_prime(f64::NEG_INFINITY), 0.0, "{name}");

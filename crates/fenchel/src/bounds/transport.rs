@@ -57,7 +57,7 @@ pub fn regularisation_gap(div: &dyn Divergence, eta: &[f64], lambda: f64) -> Res
         let row = Row { u: &u, eta, eta_rest: 0.0, lambda: 1.0 };
         -div.solve(&row, None, &mut p, &mut Scratch::default()).value
     } else {
-        div.f(1.0)
+        div.f_at_one()
     };
     Ok(Bracket { lower: lambda * least, upper: lambda * upper })
 }

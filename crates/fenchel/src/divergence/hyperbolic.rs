@@ -38,6 +38,9 @@ impl Divergence for Hyperbolic {
         // √(t²+1) − 1 = t·(t/(√(t²+1) + 1)), in a form that neither cancels nor overflows.
         t * (t.asinh() - t / (t.hypot(1.0) + 1.0) + Self::K)
     }
+    fn f_at_one(&self) -> f64 {
+        0.0
+    }
     fn f_prime(&self, t: f64) -> f64 {
         t.asinh() + Self::K
     }

@@ -122,6 +122,10 @@ pub trait Divergence: Debug + Send + Sync {
     fn f_at_zero(&self) -> f64 {
         self.f(0.0)
     }
+    /// f(1): what p = η costs. Without rounding, as a large λ multiplies it.
+    fn f_at_one(&self) -> f64 {
+        self.f(1.0)
+    }
     /// f'(1): the slope at p = η.
     fn f_prime_at_one(&self) -> f64 {
         self.f_prime(1.0)

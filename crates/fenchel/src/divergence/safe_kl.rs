@@ -54,7 +54,7 @@ impl SafeKl {
     /// [`Error::InvalidValue`] unless 0 < ρ < 1.
     pub fn centered(rho: f64) -> Result<Self> {
         let plain = Self::new(rho)?;
-        Ok(SafeKl { centre: plain.f_at_one(), centered: true, ..plain })
+        Ok(SafeKl { centre: plain.level(), centered: true, ..plain })
     }
 
     /// ρ.
@@ -63,7 +63,7 @@ impl SafeKl {
     }
 
     /// 1 + ((1−ρ)/ρ) log(1−ρ) = ρ/2 + ρ²/6 + ρ³/12 + … = Σ ρᵏ/(k(k+1)), k ≥ 1.
-    fn f_at_one(&self) -> f64 {
+    fn level(&self) -> f64 {
         if self.rho < 0.05 {
             let (mut sum, mut power) = (0.0, 1.0);
             for k in 1..16 {
@@ -89,6 +89,9 @@ impl Divergence for SafeKl {
         let entropy = if t > 0.0 { t * t.ln() } else { 0.0 };
         let other = if left > 0.0 { left / self.rho * (-self.rho * t).ln_1p() } else { 0.0 };
         if t > 0.0 { entropy + (1.0 - self.centre) + other } else { 1.0 - self.centre }
+    }
+    fn f_at_one(&self) -> f64 {
+        if self.centered { 0.0 } else { self.level() }
     }
     fn f_prime(&self, t: f64) -> f64 {
         if t > self.cap() { f64::INFINITY } else { t.ln() - (-(self.rho * t).min(1.0)).ln_1p() }

@@ -235,7 +235,7 @@ pub(crate) fn dual_value<D: Divergence + ?Sized>(
                     let eta = row.eta[i];
                     if eta > 0.0 { eta * (x[i] + div.conj_excess(x[i] - from_limit)) } else { 0.0 }
                 };
-                return anchor + row.lambda * (pairwise(x.len(), above_mean) - div.f(1.0));
+                return anchor + row.lambda * (pairwise(x.len(), above_mean) - div.f_at_one());
             }
         }
     }
@@ -260,7 +260,7 @@ fn saturated<D: Divergence + ?Sized>(
     }
     let mean = pairwise(p.len(), |i| if p[i] > 0.0 { p[i] * row.u[i] } else { 0.0 });
     let penalty = if (total - 1.0).abs() < 1e-12 && !div.is_per_atom() {
-        div.f(1.0)
+        div.f_at_one()
     } else {
         div.penalty(p, row.eta) + rest(div, row)
     };
