@@ -12,7 +12,7 @@ pub struct Ensemble {
     pub log_partition: f64,
     /// Free energy A = −τ log Z, in units of energy.
     pub free_energy: f64,
-    /// Internal energy U = E[E], in units of energy.
+    /// Internal energy U, the mean of E, in units of energy.
     pub internal_energy: f64,
     /// Entropy S = (U − A)/τ, dimensionless.
     pub entropy: f64,

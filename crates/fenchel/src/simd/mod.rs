@@ -5,7 +5,7 @@
 //! that takes the level, so that all of them can be tested on one machine. Results depend on the level and the
 //! arguments alone: the same bits for any number of threads and any alignment.
 //!
-//! exp is within 1.5 units in the last place on every level (2 for `f32`): the argument is reduced by
+//! exp is within 1.5 units in the last place on every level, log1p within 2: for exp the argument is reduced by
 //! multiples of ln 2 (of ln 2/16 with AVX-512, which looks 2^(j/16) up in registers), the rest is a minimax
 //! polynomial.
 //!
