@@ -24,7 +24,10 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+// Elsewhere only the portable level is there to use them.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod constants;
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_imports))]
 mod dispatch;
 mod kernels;
 mod lanes;
