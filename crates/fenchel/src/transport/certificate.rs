@@ -10,8 +10,8 @@
 //! h_r(φ_r) + (q − ν)·φ_r. Mixing in a little of the product plan with marginal r = q + (ν − q)/θ mends
 //! the rest: (1−θ)p + θr has marginal ν, and by convexity costs at most the same mixture of costs. Where θ
 //! comes out large, because the net was too coarse to be solved well, p is rounded instead, row by row. The
-//! means of L_r and U_r with Student's t quantiles are the ends of the interval. A source with finite
-//! support that fits is used whole: then there is one net, and no sampling error.
+//! means of L_r and U_r with Student's t quantiles, widened by [`REPEATED`], are the ends of the interval. A
+//! source with finite support that fits is used whole: then there is one net, and no sampling error.
 
 use super::evaluate::Want;
 use super::net::Net;
@@ -189,11 +189,17 @@ fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net) -> (f64, f64) {
     (cost, divergence)
 }
 
+/// A certificate is repeated on larger nets until its interval is as narrow as asked, and so is more readily
+/// accepted when it takes its own noise to be less than it is. With 8 nets that lowers the coverage of the
+/// plain interval from 95% to 92.6% at worst (by simulation, over the ratio of the first attempt's width to the
+/// tolerance); this factor brings it back above 95%.
+const REPEATED: f64 = 1.15;
+
 fn summarise(problem: &Frozen, draws: &[Draw], samples: u64, ended: Option<Status>, exact: bool) -> Evidence {
     let side = |pick: &dyn Fn(&Draw) -> f64| -> (f64, f64) {
         let values: Vec<f64> = draws.iter().map(pick).collect();
         let (mean, error) = mean_and_error(&values);
-        let t = if exact { 0.0 } else { student_t_975(values.len() as u64 - 1) };
+        let t = if exact { 0.0 } else { REPEATED * student_t_975(values.len() as u64 - 1) };
         (mean, t * error)
     };
     let (lower, lower_noise) = side(&|d| d.lower);
