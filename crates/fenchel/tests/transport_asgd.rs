@@ -4,7 +4,7 @@
 mod common;
 
 use common::two_points::TwoPoints;
-use common::{density, integrate, potentials, problem, settings, solve, source, weighted};
+use common::{cloud, density, integrate, potentials, problem, settings, solve, source, weighted};
 use fenchel::measure::{Design, Rng, Sampler, Source, draw_points};
 use fenchel::optim::{Silent, Status};
 use fenchel::transport::{Asgd, DualOracle, SemiDiscrete, Settings, Solution, Solver, StepRule};
@@ -172,8 +172,7 @@ fn least_curvature_of_two_atoms() {
 fn section_5(divergence: &str) -> SemiDiscrete {
     let mut rng = Rng::new(42);
     let points: Vec<f64> = (0..20).map(|_| 2.0 * rng.uniform() - 1.0).collect();
-    let masses: Vec<f64> = (0..10).map(|_| rng.exponential()).collect();
-    problem(source("gaussian:2"), weighted(2, &points, &masses), "linf", divergence, 0.1)
+    problem(source("gaussian:2"), cloud(2, &points), "linf", divergence, 0.1)
 }
 
 /// h(φ*) − h(φ) on one common sample of 2^15 quasi-random points.
@@ -188,8 +187,8 @@ fn suboptimality(p: &SemiDiscrete, best: &Solution, runs: &[Solution]) -> f64 {
 
 /// On the authors' problem, the mean over 6 seeds of the suboptimality falls as measured for other atoms:
 /// with KL and the decaying step 9.5e-3 at T = 100 and about 8e-5 at T = 10^4; about 3e-4 with the constant
-/// step; the step of the theory (iii) hardly moves. The number depends on the atoms, hence the factor 4 (4.5
-/// standard errors and more). Theorem 4.6 (i) bounds it.
+/// step; the step of the theory (iii) hardly moves: from 2.6e-2 to no less than 1.2e-2. The numbers depend on the
+/// atoms, hence a factor 4. The rule of Theorem 4.6 (i) keeps within its bound, with the norm of the optimal φ.
 #[test]
 fn suboptimality_falls_as_measured() {
     for (divergence, measured) in [("kl", 8.0e-5), ("chi2", 8.0e-5)] {
@@ -199,9 +198,7 @@ fn suboptimality_falls_as_measured() {
             let asgd = Asgd { steps, batch: 1, rule, oracle_error: 0.0 };
             let runs: Vec<Solution> = (0..6).map(|seed| solve(&p, &with(asgd, seed))).collect();
             assert!(runs.iter().all(|s| s.samples > steps && s.history.last().unwrap().samples == steps));
-            let mean = suboptimality(&p, &best, &runs);
-            assert!(runs.iter().all(|s| mean <= s.asgd.unwrap().continuous), "{divergence} {rule:?} {mean}");
-            mean
+            suboptimality(&p, &best, &runs)
         };
         let early = mean(100, StepRule::PracticalDecaying);
         let late = mean(10_000, StepRule::PracticalDecaying);
@@ -209,10 +206,17 @@ fn suboptimality_falls_as_measured() {
         println!("{divergence}: {early:.2e} {late:.2e} {constant:.2e}");
         assert!(late <= early / 20.0, "{divergence}: {early} {late}");
         assert!((measured / 4.0..=4.0 * measured).contains(&late), "{divergence}: {late}");
-        assert!((late..=40.0 * late).contains(&constant), "{divergence}: {late} {constant}");
+        assert!((3.4e-4 / 4.0..=4.0 * 3.4e-4).contains(&constant), "{divergence}: {constant}");
+        let square: f64 = potentials(&best).iter().map(|p| p * p).sum();
+        for steps in [100, 10_000] {
+            let root = (steps as f64).sqrt();
+            let reached = mean(steps, StepRule::Continuous);
+            assert!(reached <= 4.0 / root * square + 1.0 / (4.0 * root), "{divergence}: {reached} {square}");
+        }
         if divergence == "kl" {
             let theory = mean(10_000, StepRule::SelfConcordant);
-            assert!(theory > 5e-3, "{theory}");
+            println!("theory: {theory:.2e}");
+            assert!(theory > 1.2e-2, "{theory}");
         }
     }
 }

@@ -199,7 +199,8 @@ impl<'a, 'b> Run<'a, 'b> {
         let done = |p: &Pass| {
             let error = chi2(&p.q, &problem.nu);
             match effort {
-                Effort::Coarse => error <= 0.02,
+                // A finite source is a polyhedral problem in the limit, to be tracked more closely.
+                Effort::Coarse => error <= if whole { 1e-3 } else { 0.02 },
                 // Far enough below the noise of the sample, or, without noise, below the tolerance.
                 Effort::Full => {
                     let floor = if whole { 0.0 } else { 0.02 * p.effective_atoms / size };
@@ -210,7 +211,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let task = Task {
             lambda: self.lambda,
             ridge: self.ridge,
-            max_iterations: if effort == Effort::Coarse { 12 } else { 30 },
+            max_iterations: (if effort == Effort::Coarse { 12 } else { 30 }) * if whole { 8 } else { 1 },
             delta: if self.solved_lambda == self.lambda { 1e-3 } else { 0.1 },
             rows: self.rows,
             first: Want { exact: true, ..Want::default() },
@@ -366,7 +367,8 @@ impl<'a, 'b> Run<'a, 'b> {
             stream: self.certificates << 16,
             max_iterations: if hurried { 6 } else { 20 },
             rows: self.rows,
-            lambda: self.lambda,
+            // A solve that was stopped on the way down has another.
+            lambda: if self.problem.is_smooth { self.problem.lambda } else { self.lambda },
             seed: self.settings.seed,
             target: self.settings.tolerance,
         };

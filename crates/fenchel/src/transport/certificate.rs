@@ -19,7 +19,7 @@ use super::newton::{Solved, Task, solve_net};
 use super::problem::{Frozen, purpose};
 use super::rounding::{Rounded, round};
 use super::solution::{Bounds, Interval, MarginalError};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
 
@@ -96,6 +96,11 @@ pub(crate) fn certify(
         };
         let mut own = phi.to_vec();
         let solved = solve_net(problem, &mut net, &mut own, &task, control)?;
+        // Weights hide an infinite cost, means do not.
+        if let Some(i) = net.mean_cost.as_ref().and_then(|m| m.iter().position(|c| !c.is_finite())) {
+            let at = format!("a sample of the source, atom {}", problem.active[i]);
+            return Err(Error::non_finite(format!("cost {}", problem.cost.name()), at, f64::INFINITY));
+        }
         let rounded = if mixing(&solved.last.q, problem) > enough {
             round(problem, &net, &own, lambda, &solved.last.q)
         } else {

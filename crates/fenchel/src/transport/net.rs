@@ -15,6 +15,8 @@ pub(crate) struct Net {
     pub(crate) points: Vec<f64>,
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) len: usize,
+    /// All of a finite source, not a sample.
+    pub(crate) whole: bool,
     /// Samples per block.
     pub(crate) block: usize,
     /// What the blocks have to look at, once a pass has found out.
@@ -31,7 +33,7 @@ impl Net {
         let mut points = vec![0.0; len * dim];
         draw_points(&*problem.source, Design::Sobol, seed, purpose, 0, len, &mut points)?;
         order(&mut points, dim, block);
-        Ok(Net { points, weights: None, len, block, lists: None, mean_cost: None })
+        Ok(Net { points, weights: None, len, whole: false, block, lists: None, mean_cost: None })
     }
 
     /// The whole of a source with finite support.
@@ -47,7 +49,7 @@ impl Net {
             let total: f64 = w.iter().sum();
             index.iter().map(|&i| w[i as usize] / total).collect()
         });
-        Net { points: sorted, weights, len, block, lists: None, mean_cost: None }
+        Net { points: sorted, weights, len, whole: true, block, lists: None, mean_cost: None }
     }
 
     pub(crate) fn blocks(&self) -> usize {

@@ -31,6 +31,9 @@ const SHORTEST: f64 = 0.05;
 /// Most non-zeros of H's rows that are kept.
 const MAX_NONZEROS: usize = 4_000_000;
 
+/// Steps that a solve whose marginal is good enough may still take towards the potential of least norm.
+const SETTLING: usize = 6;
+
 /// How one net was solved.
 #[derive(Debug)]
 pub(crate) struct Solved {
@@ -107,14 +110,17 @@ pub(crate) fn solve_net(
     let first = Summary::from(&current);
     let mut delta = task.delta;
     let mut done = (task.done)(&current);
+    let mut settled = is_settled(problem, phi, task.ridge, &current);
+    let mut settling = SETTLING;
     let mut ended = None;
     let mut refused = 0;
     let mut errors: Vec<f64> = Vec::new();
     // A refused direction is tried again at a quarter of its length before it is damped.
     let (mut retry, mut length): (Option<Vec<f64>>, f64) = (None, 1.0);
     let mut iteration = 0;
-    while !done && iteration < task.max_iterations && refused < 8 {
+    while !(done && (settled || settling == 0)) && iteration < task.max_iterations && refused < 8 {
         iteration += 1;
+        settling -= usize::from(done);
         let error = l1(&current.q, &problem.nu);
         ended = control.check(&Progress { error, ..task.progress });
         if ended.is_some() {
@@ -150,10 +156,12 @@ pub(crate) fn solve_net(
             }
             refused = 0;
             done = (task.done)(&current);
+            settled = is_settled(problem, phi, task.ridge, &current);
             errors.push(next_error);
-            // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due.
+            // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due, if there is one.
             if let [.., before, _, _, _, now] = errors[..]
                 && now > 0.8 * before
+                && !net.whole
             {
                 break;
             }
@@ -168,6 +176,20 @@ pub(crate) fn solve_net(
         }
     }
     Ok(Solved { first, last: current, ended })
+}
+
+/// Whether the gradient of h(φ) − (ε/2)‖φ‖² is small against that of its second term: where many potentials
+/// have the right marginal, only then is this one near the one of least norm.
+fn is_settled(problem: &Frozen, phi: &[f64], ridge: f64, pass: &Pass) -> bool {
+    if ridge == 0.0 {
+        return true;
+    }
+    let (mut rest, mut pull) = (0.0, 0.0);
+    for ((nu, q), phi) in problem.nu.iter().zip(&pass.q).zip(phi) {
+        rest += (nu - q - ridge * phi).abs();
+        pull += (ridge * phi).abs();
+    }
+    rest <= 0.2 * pull
 }
 
 /// h(φ) − (ε/2)‖φ‖² on the net.

@@ -108,12 +108,20 @@ impl Plan {
         let phi: Vec<f64> = record.potential.iter().filter_map(|p| *p).collect();
         finite("potential", &phi)?;
         finite("reference", &record.reference)?;
+        if let Some(i) = record.reference.iter().position(|&v| v < 0.0) {
+            let name = format!("reference at index {i}");
+            return Err(Error::invalid(name, record.reference[i], "at least 0"));
+        }
+        let total: f64 = record.reference.iter().sum();
+        if !((total - 1.0).abs() <= 1e-9 && active.iter().any(|&i| record.reference[i as usize] > 0.0)) {
+            let sum = format!("a vector of sum {total}");
+            return Err(Error::invalid("reference", sum, "a probability, positive at an atom with mass"));
+        }
         let strength = record.smoothing.unwrap_or(record.lambda);
         if !(strength.is_finite() && strength > 0.0) {
             return Err(Error::invalid("lambda", strength, "a finite number above 0"));
         }
         let eta: Vec<f64> = active.iter().map(|&i| record.reference[i as usize]).collect();
-        let total: f64 = record.reference.iter().sum();
         let eta_rest = if active.len() == n { 0.0 } else { (total - eta.iter().sum::<f64>()).max(0.0) };
         let rows: Vec<f64> = active
             .iter()
