@@ -185,10 +185,10 @@ fn suboptimality(p: &SemiDiscrete, best: &Solution, runs: &[Solution]) -> f64 {
     runs.iter().map(|s| top - h(s)).sum::<f64>() / runs.len() as f64
 }
 
-/// On the authors' problem, the mean over 6 seeds of the suboptimality falls as measured for other atoms:
-/// with KL and the decaying step 9.5e-3 at T = 100 and about 8e-5 at T = 10^4; about 3e-4 with the constant
-/// step; the step of the theory (iii) hardly moves: from 2.6e-2 to no less than 1.2e-2. The numbers depend on the
-/// atoms, hence a factor 4. The rule of Theorem 4.6 (i) keeps within its bound, with the norm of the optimal φ.
+/// On the authors' problem, the mean over 6 seeds of the suboptimality falls as measured for other atoms: with
+/// the decaying step 9.5e-3 at T = 100 and about 8e-5 at T = 10^4, within a factor 4 that the atoms may make; the
+/// step of the theory (iii) hardly moves. The rules of Theorem 4.6 (i) and of the authors' constant step, which
+/// is it with 16 for 2·2², keep within its bound ‖φ*‖²/(2γT) + γR²/2, with the norm of the optimal φ.
 #[test]
 fn suboptimality_falls_as_measured() {
     for (divergence, measured) in [("kl", 8.0e-5), ("chi2", 8.0e-5)] {
@@ -206,17 +206,18 @@ fn suboptimality_falls_as_measured() {
         println!("{divergence}: {early:.2e} {late:.2e} {constant:.2e}");
         assert!(late <= early / 20.0, "{divergence}: {early} {late}");
         assert!((measured / 4.0..=4.0 * measured).contains(&late), "{divergence}: {late}");
-        assert!((3.4e-4 / 4.0..=4.0 * 3.4e-4).contains(&constant), "{divergence}: {constant}");
         let square: f64 = potentials(&best).iter().map(|p| p * p).sum();
+        let bound = |step: f64, steps: f64| square / (2.0 * step * steps) + 2.0 * step;
+        assert!(constant >= late && constant <= bound(1.0 / 400.0, 1e4), "{divergence}: {constant}");
         for steps in [100, 10_000] {
-            let root = (steps as f64).sqrt();
+            let t = steps as f64;
             let reached = mean(steps, StepRule::Continuous);
-            assert!(reached <= 4.0 / root * square + 1.0 / (4.0 * root), "{divergence}: {reached} {square}");
+            assert!(reached <= bound(1.0 / (8.0 * t.sqrt()), t), "{divergence}: {reached} {square}");
         }
         if divergence == "kl" {
             let theory = mean(10_000, StepRule::SelfConcordant);
             println!("theory: {theory:.2e}");
-            assert!(theory > 1.2e-2, "{theory}");
+            assert!(theory > 100.0 * late, "{theory}");
         }
     }
 }

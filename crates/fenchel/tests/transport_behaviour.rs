@@ -149,10 +149,8 @@ fn uneven_masses() {
         assert!(s.status.is_converged(), "{name}: {s:?}");
         assert!(potentials(&s).iter().all(|p| p.is_finite()));
         let clustered = weighted(2, &points, &masses);
-        let s = solve(
-            &problem(source("gaussian:2"), clustered, "sqeuclidean", name, lambda),
-            &settings(2e-2, 3),
-        );
+        let s =
+            solve(&problem(source("gaussian:2"), clustered, "sqeuclidean", name, lambda), &settings(2e-2, 3));
         assert!(s.status.is_converged(), "{name}: {s:?}");
     }
 }
@@ -218,7 +216,10 @@ fn sources_that_are_not_finite() {
     let later = move |_: &mut Rng, x: &mut [f64]| {
         x[0] = if count.fetch_add(1, Ordering::Relaxed) < 5000 { 0.5 } else { f64::NAN };
     };
-    for draw in [Box::new(later) as Box<dyn Fn(&mut Rng, &mut [f64]) + Send + Sync>, Box::new(|_, x| x[0] = f64::INFINITY)] {
+    for draw in [
+        Box::new(later) as Box<dyn Fn(&mut Rng, &mut [f64]) + Send + Sync>,
+        Box::new(|_, x| x[0] = f64::INFINITY),
+    ] {
         let p = SemiDiscrete::new(
             Arc::new(FromFn::new(1, draw).unwrap()),
             cloud(1, &[0.0, 1.0]),

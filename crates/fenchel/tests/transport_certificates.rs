@@ -199,8 +199,7 @@ fn everything_works_with_everything() {
         ];
         Arc::new(Mixture::new(parts, &[1.0, 2.0]).unwrap())
     };
-    let sources: [Arc<dyn Source>; 3] =
-        [source("gaussian:2"), mixture, Arc::new(Ball::new(2).unwrap())];
+    let sources: [Arc<dyn Source>; 3] = [source("gaussian:2"), mixture, Arc::new(Ball::new(2).unwrap())];
     let costs = ["linf", "l1", "l2", "sqeuclidean", "lp:3", "cosine"];
     let all: Vec<(&str, usize)> =
         divergences().into_iter().flat_map(|d| (0..costs.len()).map(move |c| (d, c))).collect();
@@ -225,8 +224,7 @@ fn everything_works_with_everything() {
                 plan.barycentric(&x, &mut y).unwrap();
                 assert!(y.iter().all(|y| y.abs() <= 0.9 + 1e-12), "{y:?}");
             }
-            (s.status != Status::Converged)
-                .then(|| format!("{divergence} {} {}: {s:?}", costs[c], s.source))
+            (s.status != Status::Converged).then(|| format!("{divergence} {} {}: {s:?}", costs[c], s.source))
         })
         .collect();
     assert!(failures.is_empty(), "{} did not converge: {failures:#?}", failures.len());

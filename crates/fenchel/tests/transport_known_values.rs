@@ -64,10 +64,8 @@ fn line_by_quantiles() {
     for (cost, r) in [("l1", 1), ("sqeuclidean", 2)] {
         let atoms = weighted(1, &LINE.0, &LINE.1);
         let (truth, phi) = by_quantiles(normal_cdf, density, (-12.0, 12.0), r);
-        let solution = solve(
-            &problem(source("gaussian:1"), atoms.clone(), cost, "none", 1.0),
-            &settings(1e-3, 11),
-        );
+        let solution =
+            solve(&problem(source("gaussian:1"), atoms.clone(), cost, "none", 1.0), &settings(1e-3, 11));
         assert_known(&solution, truth, &phi, &format!("gaussian, {cost}"));
         let (truth, phi) = by_quantiles(|x| (x + 2.0) / 4.5, |_| 1.0 / 4.5, (-2.0, 2.5), r);
         let solution = solve(&problem(wide.clone(), atoms, cost, "none", 1.0), &settings(1e-3, 12));
@@ -83,7 +81,8 @@ fn gaussian_to_two_points() {
     let (mut missed, mut count) = (Vec::new(), 0);
     for name in common::divergences() {
         if name == "cvar:1" || name == "kl-cvar:1" {
-            let error = two.problem(source("gaussian:3"), name).solve(&settings(1e-2, 1), &mut Silent).unwrap_err();
+            let error =
+                two.problem(source("gaussian:3"), name).solve(&settings(1e-2, 1), &mut Silent).unwrap_err();
             assert!(matches!(error, Error::Infeasible { atom: 1, .. }), "{error}");
             continue;
         }

@@ -43,7 +43,7 @@ pub(crate) fn solve(
     let (status, certified) = if holds {
         (Status::Converged, Certified::Interval)
     } else {
-        (run.ended.unwrap_or(Status::MaxIterations), Certified::Nothing)
+        (evidence.ended.or(run.ended).unwrap_or(Status::MaxIterations), Certified::Nothing)
     };
     let bounds = guarantees(problem, &run.phi, run.lambda, settings.seed, asgd, &steps)?;
     let mut solution = run.solution(owner, &evidence, status, certified, "asgd");
@@ -135,6 +135,10 @@ fn ascend(
                 Some(inexact) => inexact.evaluate(problem, xs, &phi, t, &mut gradient)?,
             };
             if !h.is_finite() {
+                if phi.iter().all(|p| p.is_finite()) {
+                    let cost = format!("cost {}", problem.cost.name());
+                    return Err(Error::non_finite(cost, format!("the batch of step {t}"), f64::NAN));
+                }
                 run.ended = Some(Status::Diverged);
                 run.phi.copy_from_slice(&mean);
                 return Ok(());
@@ -229,6 +233,9 @@ impl Inexact {
             problem.cost.rows(x, &problem.points, &mut self.u);
             for (u, p) in self.u.iter_mut().zip(phi) {
                 *u = p - *u;
+            }
+            if self.u.iter().any(|u| !u.is_finite()) {
+                return Ok(f64::NAN);
             }
             let row =
                 Row { u: &self.u, eta: &problem.eta, eta_rest: problem.eta_rest, lambda: problem.lambda };

@@ -347,10 +347,10 @@ impl Context<'_> {
                 if list {
                     raise(u, threshold, &mut buffers.top);
                 }
-                if self.rows_stride.is_some_and(|s| j % s == 0) {
+                if self.rows_stride.is_some_and(|s| j % s == 0) && !top.is_nan() {
                     self.push_row(u, threshold, weight, scale, view, p, &mut buffers.d, w);
                 }
-                if self.want.exact && !self.problem.is_smooth {
+                if self.want.exact && !self.problem.is_smooth && !top.is_nan() {
                     let own = &*self.problem.divergence;
                     let row = Row { u, eta: view.eta, eta_rest: view.eta_rest, lambda: self.lambda };
                     w.exact += weight * own.solve(&row, None, p, &mut buffers.scratch).value;
@@ -425,6 +425,11 @@ pub(crate) fn weigh_row(
     p: &mut [f64],
     scratch: &mut Scratch,
 ) -> RowSums {
+    if top.is_nan() {
+        // A cost that is not finite: whoever asked for the pass refuses it.
+        p.fill(0.0);
+        return RowSums { value: f64::NAN, linear: f64::NAN, threshold: f64::NAN, scale: 0.0 };
+    }
     if entropic {
         let sum = simd::exp_weights(u, top, 1.0 / lambda, Some(eta), p);
         let value = top + lambda * sum.ln();

@@ -4,12 +4,14 @@ use multiversion::multiversion;
 
 const LANES: usize = 16;
 
-/// c_i ← φ_i − c_i in place; returns the maximum (−∞ for an empty row).
+/// c_i ← φ_i − c_i in place; returns the maximum (−∞ for an empty row), or NaN if one is not finite.
 #[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma"))]
 pub(crate) fn scores(phi: &[f64], c: &mut [f64]) -> f64 {
     let n = phi.len().min(c.len());
     let (phi, c) = (&phi[..n], &mut c[..n]);
     let mut best = [f64::NEG_INFINITY; LANES];
+    // Stays 0, unless a score is not finite.
+    let mut poison = [0.0; LANES];
     let mut phi_lanes = phi.chunks_exact(LANES);
     let mut c_lanes = c.chunks_exact_mut(LANES);
     for (p, c) in (&mut phi_lanes).zip(&mut c_lanes) {
@@ -17,14 +19,17 @@ pub(crate) fn scores(phi: &[f64], c: &mut [f64]) -> f64 {
             let u = p[k] - c[k];
             c[k] = u;
             best[k] = if u > best[k] { u } else { best[k] };
+            poison[k] += 0.0 * u;
         }
     }
     for (p, c) in phi_lanes.remainder().iter().zip(c_lanes.into_remainder()) {
         let u = p - *c;
         *c = u;
         best[0] = if u > best[0] { u } else { best[0] };
+        poison[0] += 0.0 * u;
     }
-    best.iter().fold(f64::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+    let poison: f64 = poison.iter().sum();
+    best.iter().fold(f64::NEG_INFINITY, |a, &b| if b > a { b } else { a }) + poison
 }
 
 /// The same in single precision.
@@ -33,6 +38,8 @@ pub(crate) fn scores_f32(phi: &[f32], c: &mut [f32]) -> f32 {
     let n = phi.len().min(c.len());
     let (phi, c) = (&phi[..n], &mut c[..n]);
     let mut best = [f32::NEG_INFINITY; 2 * LANES];
+    // Stays 0, unless a score is not finite.
+    let mut poison = [0.0; 2 * LANES];
     let mut phi_lanes = phi.chunks_exact(2 * LANES);
     let mut c_lanes = c.chunks_exact_mut(2 * LANES);
     for (p, c) in (&mut phi_lanes).zip(&mut c_lanes) {
@@ -40,14 +47,17 @@ pub(crate) fn scores_f32(phi: &[f32], c: &mut [f32]) -> f32 {
             let u = p[k] - c[k];
             c[k] = u;
             best[k] = if u > best[k] { u } else { best[k] };
+            poison[k] += 0.0 * u;
         }
     }
     for (p, c) in phi_lanes.remainder().iter().zip(c_lanes.into_remainder()) {
         let u = p - *c;
         *c = u;
         best[0] = if u > best[0] { u } else { best[0] };
+        poison[0] += 0.0 * u;
     }
-    best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+    let poison: f32 = poison.iter().sum();
+    best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }) + poison
 }
 
 /// y_i ← max(y_i, u_i − shift).

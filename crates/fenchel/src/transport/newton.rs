@@ -32,7 +32,7 @@ const SHORTEST: f64 = 0.05;
 const MAX_NONZEROS: usize = 4_000_000;
 
 /// Steps that a solve whose marginal is good enough may still take towards the potential of least norm.
-const SETTLING: usize = 6;
+const SETTLING: usize = 8;
 
 /// How one net was solved.
 #[derive(Debug)]
@@ -152,7 +152,8 @@ pub(crate) fn solve_net(
             *phi = trial;
             current = next;
             if length == 1.0 {
-                delta = (delta * 0.1_f64).max(1e-6);
+                // Along directions that only the ridge holds, damping must not outweigh it.
+                delta = (delta * 0.1_f64).max(if task.ridge > 0.0 { 1e-9 } else { 1e-6 });
             }
             refused = 0;
             done = (task.done)(&current);

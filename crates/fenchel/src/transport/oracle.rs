@@ -191,7 +191,9 @@ impl<T: Scalar> DualOracle<T> {
             T::costs(&*self.cost, xs, &self.points, tile);
             for u in tile.chunks_exact_mut(n) {
                 let top = T::scores(phi, u);
-                if self.entropic {
+                if top.double().is_nan() {
+                    w.value = f64::NAN;
+                } else if self.entropic {
                     let scale = T::number(1.0 / self.lambda);
                     let sum = simd::exp_weights(u, top, scale, Some(&self.eta), &mut w.p).double();
                     w.value += top.double() + self.lambda * sum.ln();

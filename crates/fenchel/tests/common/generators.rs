@@ -36,8 +36,7 @@ pub fn of(name: &str, n: usize) -> Generator {
         "kl" => generator(|t| entropy(t) - t + 1.0, |s| s.exp() - 1.0, inf, inf),
         "safe-kl" | "safe-kl-centered" => {
             let rho = parameter;
-            let shift =
-                if base == "safe-kl" { 0.0 } else { 1.0 + (1.0 - rho) / rho * (-rho).ln_1p() };
+            let shift = if base == "safe-kl" { 0.0 } else { 1.0 + (1.0 - rho) / rho * (-rho).ln_1p() };
             generator(
                 move |t| entropy(t) + 1.0 + entropy(1.0 - rho * t) / rho - shift,
                 move |s| (rho * s.exp()).ln_1p() / rho - 1.0 + shift,
