@@ -33,9 +33,11 @@ fn value_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
         |lambda: f64| s.asgd.is_some() || last.is_none_or(|last| (lambda - last).abs() <= 1e-9 * last);
     let ends = [finite(s.interval.lower), finite(s.interval.upper), finite(s.value)];
     let points: Vec<_> = s.history.iter().filter(|h| h.value.is_finite()).collect();
-    // First stages may be so far off that the interval would shrink to a line: they run off the panel.
+    // The first stages may be so far off that the interval would shrink to a line: they run off the panel. The
+    // later half is always shown.
+    let later = points[points.len() / 2..].iter().map(|h| (h.value - s.value).abs()).fold(0.0, f64::max);
     let reach = match s.interval.width() {
-        w if w.is_finite() && w > 0.0 => 12.0 * w,
+        w if w.is_finite() && w > 0.0 => later.max(12.0 * w),
         _ => f64::INFINITY,
     };
     let near = |v: f64| (v - s.value).abs() <= reach || !s.value.is_finite();
@@ -85,11 +87,10 @@ fn value_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
     if annealed && points.len() <= 60 {
         keys.insert(1, (Mark::Ring(BLUE), "at a larger λ"));
     }
-    // The whisker is as good as a line of points.
-    let (low, high) = (ends[0].unwrap_or(lower), ends[1].unwrap_or(upper));
-    let whisker = (0..=8).map(|k| (s.samples as f64, low + (high - low) * f64::from(k) / 8.0));
-    let corner = free_corner(&axes, points.iter().map(|h| (h.samples as f64, h.value)).chain(whisker));
-    legend(page, axes.area, corner, &keys);
+    let mut lines = vec![points[from..].iter().map(|h| axes.place(h.samples as f64, h.value)).collect()];
+    let x = s.samples as f64;
+    lines.push(vec![axes.place(x, ends[0].unwrap_or(lower)), axes.place(x, ends[1].unwrap_or(upper))]);
+    legend(page, axes.area, &lines, &keys);
 }
 
 fn error_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
@@ -124,10 +125,10 @@ fn error_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
         (Mark::Diamond(ORANGE), "on fresh samples"),
         (Mark::Dashes(INK), "tolerance"),
     ];
-    let taken = points.iter().map(|h| (h.samples as f64, h.marginal_l1));
-    let goal = [0.2, 0.8].map(|share| (axes.x.value(share), s.tolerance));
-    let corner = free_corner(&axes, taken.chain([(s.samples as f64, certified)]).chain(goal));
-    legend(page, axes.area, corner, &keys);
+    let mut lines = vec![points.iter().map(|h| axes.place(h.samples as f64, h.marginal_l1)).collect()];
+    lines.push(vec![(left, goal), (left + w, goal)]);
+    lines.push(vec![axes.place(s.samples as f64, certified); 2]);
+    legend(page, axes.area, &lines, &keys);
 }
 
 /// An interval at one place.
@@ -155,30 +156,33 @@ enum Mark {
     Ring(Rgb),
 }
 
-/// Right or left, upper or lower: the corner with the fewest points.
-fn free_corner(axes: &Axes, points: impl Iterator<Item = (f64, f64)>) -> (bool, bool) {
-    let mut taken = [[0usize; 2]; 2];
-    for (x, y) in points {
-        let (u, v) = (axes.x.at(x), axes.y.at(y));
-        for (right, row) in taken.iter_mut().enumerate() {
-            for (upper, count) in row.iter_mut().enumerate() {
-                let near = (if right == 1 { u > 0.55 } else { u < 0.45 })
-                    && (if upper == 1 { v > 0.5 } else { v < 0.5 });
-                *count += usize::from(near);
-            }
-        }
-    }
-    [(true, true), (true, false), (false, true), (false, false)]
-        .into_iter()
-        .min_by_key(|(right, upper)| taken[usize::from(*right)][usize::from(*upper)])
-        .unwrap_or((true, true))
+/// Length of `lines`, in units of the page, that a box would hide.
+fn hidden(lines: &[Vec<(f64, f64)>], at: Area) -> usize {
+    let inside = |x: f64, y: f64| {
+        (at.x - 8.0..at.x + at.w + 8.0).contains(&x) && (at.y - 8.0..at.y + at.h + 8.0).contains(&y)
+    };
+    lines
+        .iter()
+        .flat_map(|line| line.windows(2))
+        .map(|ends| {
+            let ((x, y), (u, v)) = (ends[0], ends[1]);
+            // The same number of places for a point as for a short line, so that points count.
+            let steps = ((u - x).hypot(v - y).min(4000.0) as usize).max(20);
+            let share = |k: usize| k as f64 / steps as f64;
+            (0..=steps).filter(|k| inside(x + (u - x) * share(*k), y + (v - y) * share(*k))).count()
+        })
+        .sum()
 }
 
-fn legend(page: &mut Drawing, area: Area, (right, upper): (bool, bool), keys: &[(Mark, &str)]) {
+/// The keys in a box, where it hides least of the lines.
+fn legend(page: &mut Drawing, area: Area, lines: &[Vec<(f64, f64)>], keys: &[(Mark, &str)]) {
     let longest = keys.iter().map(|(_, t)| t.chars().count()).max().unwrap_or(0) as f64;
     let (w, h) = (46.0 + 7.2 * longest, 10.0 + 18.0 * keys.len() as f64);
-    let x = if right { area.x + area.w - w - 10.0 } else { area.x + 10.0 };
-    let y = if upper { area.y + 10.0 } else { area.y + area.h - h - 10.0 };
+    let across = [area.w - w - 10.0, 10.0, 0.5 * (area.w - w)];
+    let down = [10.0, area.h - h - 10.0];
+    let places = across.iter().flat_map(|x| down.map(|y| (area.x + x, area.y + y)));
+    let best = places.min_by_key(|(x, y)| hidden(lines, Area { x: *x, y: *y, w, h }));
+    let (x, y) = best.unwrap_or((area.x, area.y));
     page.rect(Area { x, y, w, h }, Some((WHITE, 0.9)), Some((GRID, 1.0)));
     for (i, (mark, text)) in keys.iter().enumerate() {
         let middle = y + 14.0 + 18.0 * i as f64;
