@@ -1,6 +1,7 @@
 """Runs the commands that Markdown files show and compares what they print with what is shown.
 
     commands.py DIRECTORY FILE...
+    commands.py --write DIRECTORY FILE...        puts what they print into the files instead
 
 In a block that opens with ```console, a line `$ COMMAND` is run in a directory of its own for each file, below
 DIRECTORY. The lines after it, up to the next command, are what it must print on standard output; without such
@@ -23,7 +24,7 @@ DURATION = re.compile(r"\d+(?:\.\d+)? s\b|\d+ min \d+ s\b")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 EXIT = re.compile(r"\s+# exit (\d+)$")
 # Not run here: they need a network, or would run this script again.
-SKIPPED = ("git clone", "cargo install", "scripts/test", "scripts/bench-peers", "cd ")
+SKIPPED = ("git clone", "cargo install", "scripts/", "cd ")
 
 
 def agree(shown, printed):
@@ -61,45 +62,72 @@ def steps(block):
         if line.startswith("$ "):
             found.append((line[2:], []))
         elif found and found[-1][0].endswith("\\"):
-            found[-1] = (found[-1][0][:-1] + line.strip(), [])
+            found[-1] = (found[-1][0] + "\n" + line, [])
         elif found:
             found[-1][1].append(line)
     return [(command, "\n".join(shown).strip("\n").splitlines()) for command, shown in found]
 
 
-def check(command, shown, place, root):
-    """Runs one command; a sentence if something is wrong."""
+def run(command, place, root):
+    """Runs a command as shown: whether its exit code is right, and the lines it prints."""
     wanted = EXIT.search(command)
     code = int(wanted.group(1)) if wanted else 0
-    line = EXIT.sub("", command).replace("cargo run ", f"cargo run --manifest-path '{root}/Cargo.toml' ")
-    run = subprocess.run(["bash", "-c", line], cwd=place, capture_output=True, text=True, timeout=600)
-    if run.returncode != code:
-        return f"exit code {run.returncode} instead of {code}\n{run.stdout}{run.stderr}"
-    output = run.stdout if code != 2 else run.stderr
-    printed = output.strip("\n").splitlines()
+    line = EXIT.sub("", command).replace("cargo run ", f"cargo run --quiet --manifest-path '{root}/Cargo.toml' ")
+    done = subprocess.run(["bash", "-c", line], cwd=place, capture_output=True, text=True, timeout=600)
+    if done.returncode != code:
+        sys.exit(f"$ {command}\nexit code {done.returncode} instead of {code}\n{done.stdout}{done.stderr}")
+    output = done.stdout if code != 2 else done.stderr
+    return [line.rstrip() for line in output.strip("\n").splitlines()]
+
+
+def check(command, shown, printed):
+    """Stops if what is printed is not what is shown."""
     if shown and not matches(shown, printed):
-        return "\n".join(difflib.unified_diff(shown, printed, "shown", "printed", lineterm=""))
-    return None
+        diff = difflib.unified_diff(shown, printed, "shown", "printed", lineterm="")
+        sys.exit("\n".join([f"$ {command}", *diff]))
+
+
+def rewritten(command, shown, printed):
+    """The lines to show: as printed, but for commands shown without output or with a part of it."""
+    kept = not shown or any(line.strip() == "…" for line in shown)
+    return [f"$ {command}", *(shown if kept else printed)]
+
+
+def walk(path, place, root, write):
+    """Runs the commands of one file."""
+    text = path.read_text(encoding="utf-8")
+
+    def block(match):
+        kind, argument, body = match.groups()
+        if kind == "csv" and argument:
+            (place / argument).write_text(body, encoding="utf-8")
+        if kind != "console":
+            return match.group(0)
+        lines = []
+        for command, shown in steps(body):
+            if command.startswith(SKIPPED):
+                lines += [f"$ {command}", *shown]
+                continue
+            print(f"{path}: {command}", flush=True)
+            printed = run(command, place, root)
+            if not write:
+                check(command, shown, printed)
+            lines += rewritten(command, shown, printed)
+        return "```console\n" + "\n".join(lines) + "\n```"
+
+    text = BLOCK.sub(block, text)
+    if write:
+        path.write_text(text, encoding="utf-8")
 
 
 def main():
-    scratch, root = Path(sys.argv[1]), Path.cwd()
+    write = sys.argv[1] == "--write"
+    scratch, *files = (Path(name) for name in sys.argv[1 + write :])
     os.environ.pop("COLUMNS", None)
-    for name in sys.argv[2:]:
-        place = scratch / Path(name).stem
+    for path in files:
+        place = scratch / path.stem
         place.mkdir(parents=True)
-        for kind, argument, block in BLOCK.findall(Path(name).read_text(encoding="utf-8")):
-            if kind == "csv" and argument:
-                (place / argument).write_text(block, encoding="utf-8")
-            if kind != "console":
-                continue
-            for command, shown in steps(block):
-                if command.startswith(SKIPPED):
-                    continue
-                print(f"{name}: {command}", flush=True)
-                wrong = check(command, shown, place, root)
-                if wrong:
-                    sys.exit(f"{name}: {command}\n{wrong}")
+        walk(path, place, Path.cwd(), write)
 
 
 if __name__ == "__main__":
