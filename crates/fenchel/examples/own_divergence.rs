@@ -57,7 +57,7 @@ fn main() -> fenchel::Result<()> {
     let solution = problem.solve(&Settings { tolerance: 1e-2, ..Settings::default() }, &mut Silent)?;
     let (value, interval) = (solution.value, solution.interval);
     println!("transport with reverse-kl: {value:.4} in [{:.4}, {:.4}]", interval.lower, interval.upper);
-    assert!(solution.status.is_converged());
+    assert!(solution.status.is_converged() && interval.contains(value));
     Ok(())
 }
 

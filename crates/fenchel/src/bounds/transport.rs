@@ -42,8 +42,11 @@ pub fn regularisation_gap(div: &dyn Divergence, eta: &[f64], lambda: f64) -> Res
         }
         let others = if div.is_per_atom() {
             at_zero - eta[i] * at(i, 0.0)
+        } else if eta[i] < 1.0 {
+            (1.0 - eta[i]) * div.f_at_zero()
         } else {
-            (1.0 - eta[i]).max(0.0) * div.f_at_zero()
+            // f(0) may be infinite.
+            0.0
         };
         upper = upper.max(eta[i] * at(i, t.min(cap)) + others);
     }

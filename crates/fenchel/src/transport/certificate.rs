@@ -171,6 +171,10 @@ fn mixing(q: &[f64], problem: &Frozen) -> f64 {
             theta = theta.max(if room > 0.0 { (nu - q) / room } else { 1.0 });
         }
     }
+    // At the smallest θ some r_i is 0. Where that costs infinitely much take twice as much: r ≥ q/2 then.
+    if problem.is_smooth && problem.divergence.f_at_zero() == f64::INFINITY {
+        theta *= 2.0;
+    }
     // Differences below rounding are nothing to mend.
     if theta < 1e-14 { 0.0 } else { theta.min(1.0) }
 }
@@ -182,7 +186,9 @@ fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net) -> (f64, f64) {
         return (0.0, 0.0);
     }
     let f = &*problem.divergence;
-    let (mut cost, mut divergence) = (0.0, problem.eta_rest * f.f_at_zero());
+    // f(0) may be infinite.
+    let rest = if problem.eta_rest > 0.0 { problem.eta_rest * f.f_at_zero() } else { 0.0 };
+    let (mut cost, mut divergence) = (0.0, rest);
     let cap = f.cap();
     for i in 0..q.len() {
         let r = (q[i] + (problem.nu[i] - q[i]) / theta).max(0.0);
@@ -271,7 +277,7 @@ fn marginal_error(problem: &Frozen, draws: &[Draw], exact: bool) -> MarginalErro
 fn mean_and_error(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    if values.len() < 2 {
+    if values.len() < 2 || !mean.is_finite() {
         return (mean, 0.0);
     }
     let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
