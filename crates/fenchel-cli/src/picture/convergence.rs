@@ -34,8 +34,8 @@ fn value_panel(page: &mut Drawing, s: &Solution, mut axes: Axes) {
     let ends = [finite(s.interval.lower), finite(s.interval.upper), finite(s.value)];
     let points: Vec<_> = s.history.iter().filter(|h| h.value.is_finite()).collect();
     // The first stages may be so far off that the interval would shrink to a line: they run off the panel. The
-    // later half is always shown.
-    let later = points[points.len() / 2..].iter().map(|h| (h.value - s.value).abs()).fold(0.0, f64::max);
+    // last quarter is always shown.
+    let later = points[points.len() * 3 / 4..].iter().map(|h| (h.value - s.value).abs()).fold(0.0, f64::max);
     let reach = match s.interval.width() {
         w if w.is_finite() && w > 0.0 => later.max(12.0 * w),
         _ => f64::INFINITY,
