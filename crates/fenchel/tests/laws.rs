@@ -262,6 +262,20 @@ proptest! {
     }
 
     #[test]
+    fn the_maximum_is_in_its_bracket(case in mild()) {
+        let mut solver = case.solver();
+        let top = solver.evaluate(&case.u, &mut vec![0.0; case.u.len()]).unwrap();
+        let max = case.kept().map(|i| case.u[i]).fold(f64::NEG_INFINITY, f64::max);
+        match solver.maximum(&top) {
+            Ok(bracket) => {
+                let slack = 1e-11 * (case.largest() + case.lambda + bracket.width());
+                prop_assert!(bracket.contains(max, slack), "{max} {bracket:?}");
+            }
+            Err(_) => prop_assert!(case.div.cap() < f64::INFINITY),
+        }
+    }
+
+    #[test]
     fn order_of_atoms_does_not_matter(case in mild(), seed in any::<u64>()) {
         let n = case.u.len();
         let mut order: Vec<usize> = (0..n).collect();

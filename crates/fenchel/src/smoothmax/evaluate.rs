@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::bisection::bisect;
 use super::{Row, Scratch, Smoothed, hessian_product};
+use crate::bounds::{Bracket, regularisation_gap};
 use crate::divergence::{Divergence, pairwise};
 use crate::error::{Error, Result};
 use crate::simd::Real;
@@ -291,6 +292,28 @@ impl SmoothMax {
         };
         let dual = anchor + lambda * (theta + conj) + shift;
         Ok(Certificate { primal, dual, gap: dual - primal })
+    }
+
+    /// Where the maximum of the scores lies, over the atoms with reference mass, given their smooth maximum: above it
+    /// by at least λf(1) and at most λ max_i {η_i f(1/η_i) + f(0)(1 − η_i)}.
+    ///
+    /// # Errors
+    /// [`Error::Unbounded`] if the divergence does not let one atom have all weight.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use fenchel::{divergence::Kl, smoothmax::SmoothMax};
+    ///
+    /// // max ≤ λ log Σ e^{u/λ} ≤ max + λ log n, here in its mean form.
+    /// let mut lse = SmoothMax::new(Arc::new(Kl), 0.1)?;
+    /// let top = lse.evaluate(&[1.0, 0.0, 0.5], &mut [0.0; 3])?;
+    /// let bracket = lse.maximum(&top)?;
+    /// assert!(bracket.contains(1.0, 1e-12) && (bracket.width() - 0.1 * 3f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), fenchel::Error>(())
+    /// ```
+    pub fn maximum(&self, at: &SmoothMaximum) -> Result<Bracket> {
+        let gap = regularisation_gap(&*self.resolved, &self.eta, self.lambda)?;
+        Ok(Bracket { lower: at.inner.value + gap.lower, upper: at.inner.value + gap.upper })
     }
 
     /// out = H v with the Hessian H of the smooth maximum at the scores whose weights are `p`.
