@@ -28,6 +28,8 @@ const PER_ATOM: f64 = 8.0;
 const COARSE_PER_ATOM: f64 = 6.0;
 /// Samples that tell how many atoms share in a sample.
 const PROBE: usize = 512;
+/// Share of the time budget that solving may take; the rest is the certificate's.
+const SOLVE_SHARE: f64 = 0.6;
 /// Nets of a certificate.
 const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
@@ -275,15 +277,11 @@ impl<'a, 'b> Run<'a, 'b> {
                     self.ended = Some(Status::MaxIterations);
                     break;
                 }
-                let ratio = (self.predicted / (0.6 * tolerance)).clamp(2.0, 4.0);
-                let next = ((len as f64 * ratio * ratio.sqrt()) as usize)
-                    .next_power_of_two()
-                    .clamp(2 * len, 8 * len);
-                if !self.affordable(next as f64 / len as f64, 0.5) {
+                let Some(next) = self.next_len(len) else {
                     self.ended = Some(Status::MaxTime);
                     break;
-                }
-                len = next.min(self.max_len);
+                };
+                len = next;
             }
             certificate_len = certificate_len
                 .max((self.len / 4).next_power_of_two())
@@ -329,7 +327,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 return Ok(best.unwrap_or(current));
             }
             if grow {
-                if !self.affordable(4.0, 0.5) {
+                if !self.affordable(4.0, SOLVE_SHARE) {
                     let (e, s, c) = best.unwrap_or(current);
                     return Ok((e, if c == Certified::LowerSide { s } else { Status::MaxTime }, c));
                 }
@@ -338,6 +336,19 @@ impl<'a, 'b> Run<'a, 'b> {
                 certificate_len = wanted.next_power_of_two().min(self.max_len);
             }
         }
+    }
+
+    /// Samples of the net after one of `len`: as many as the predicted error asks for, from twice to eight
+    /// times as many, or as the time budget allows; none if it does not allow twice.
+    fn next_len(&self, len: usize) -> Option<usize> {
+        // Between independent samples, whose error falls like m^-1/2, and the best case, m^-1.
+        let wanted = (self.predicted / (0.6 * self.settings.tolerance)).clamp(1.0, 4.0).powf(1.5);
+        let affordable = match self.settings.max_seconds {
+            None => f64::INFINITY,
+            Some(limit) => (SOLVE_SHARE * limit - self.control.seconds()) / self.seconds.max(1e-9),
+        };
+        let times = wanted.min(affordable).log2().round().clamp(1.0, 3.0).exp2();
+        (times <= affordable.max(1.0)).then(|| (len * times as usize).min(self.max_len))
     }
 
     /// Whether a net `times` as large as the last can be solved within `share` of the time budget.

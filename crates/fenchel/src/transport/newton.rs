@@ -207,7 +207,7 @@ pub(crate) fn center(phi: &mut [f64]) {
 /// Rows of H worth having: enough to see every atom, few enough that a product costs less than a pass.
 pub(crate) fn rows_wanted(pass: &Pass, len: usize) -> usize {
     let per_row = (pass.rows.atoms.len() / pass.rows.totals.len().max(1)).max(1);
-    let by_accuracy = (16.0 * pass.effective_atoms) as usize;
+    let by_accuracy = (8.0 * pass.effective_atoms) as usize;
     let by_cost = pass.pairs as usize / (20 * per_row);
     by_accuracy.max(by_cost).min(MAX_NONZEROS / per_row).clamp(64, len.max(64))
 }
