@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Every test binary uses a part of it.
 
 pub mod generators;
+pub mod linear_program;
 pub mod two_points;
 
 use fenchel::measure::{self, PointCloud, Source};
