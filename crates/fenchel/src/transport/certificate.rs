@@ -161,9 +161,9 @@ impl Draw {
 
 /// The smallest θ for which r = q + (ν − q)/θ is a probability vector within the divergence's cap.
 fn mixing(q: &[f64], problem: &Frozen) -> f64 {
-    let cap = problem.divergence.cap();
     let mut theta = 0.0_f64;
-    for ((&q, &nu), &eta) in q.iter().zip(&problem.nu).zip(&problem.eta) {
+    for (i, ((&q, &nu), &eta)) in q.iter().zip(&problem.nu).zip(&problem.eta).enumerate() {
+        let cap = problem.generator(i).cap();
         if q > nu {
             theta = theta.max((q - nu) / q);
         } else if nu > q && cap.is_finite() {
@@ -172,7 +172,8 @@ fn mixing(q: &[f64], problem: &Frozen) -> f64 {
         }
     }
     // At the smallest θ some r_i is 0. Where that costs infinitely much take twice as much: r ≥ q/2 then.
-    if problem.is_smooth && problem.divergence.f_at_zero() == f64::INFINITY {
+    let infinite_at_zero = |i: usize| problem.generator(i).f_at_zero() == f64::INFINITY;
+    if problem.is_smooth && (0..q.len()).any(infinite_at_zero) {
         theta *= 2.0;
     }
     // Differences below rounding are nothing to mend.
@@ -189,12 +190,12 @@ fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net) -> (f64, f64) {
     // f(0) may be infinite.
     let rest = if problem.eta_rest > 0.0 { problem.eta_rest * f.f_at_zero() } else { 0.0 };
     let (mut cost, mut divergence) = (0.0, rest);
-    let cap = f.cap();
     for i in 0..q.len() {
+        let own = problem.generator(i);
         let r = (q[i] + (problem.nu[i] - q[i]) / theta).max(0.0);
         cost += r * mean_cost[i];
         if problem.is_smooth && problem.eta[i] > 0.0 {
-            divergence += problem.eta[i] * f.f((r / problem.eta[i]).min(cap));
+            divergence += problem.eta[i] * own.f((r / problem.eta[i]).min(own.cap()));
         }
     }
     (cost, divergence)

@@ -8,7 +8,7 @@
 use super::kernels::{raise, scores, square_dot};
 use super::lists::{Checked, Lists, Look};
 use super::net::Net;
-use super::problem::Frozen;
+use super::problem::{Frozen, is_entropic};
 use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
 use crate::simd;
@@ -86,7 +86,8 @@ const TILE: usize = 8192;
 pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, want: Want) -> Pass {
     let n = problem.atoms();
     let width = -problem.smooth.negligible_below();
-    let may_list = want.lists && width.is_finite() && n > 32;
+    // Generators of their own go by the place of an atom among all of them.
+    let may_list = want.lists && width.is_finite() && n > 32 && !problem.smooth.is_per_atom();
     let blocks = net.blocks();
     let mut lists = net.lists.take().filter(|l| may_list && l.lambda() == lambda);
     if may_list && lists.is_none() {
@@ -102,7 +103,7 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
         keep_above: Lists::keep_above(width, lambda),
         rows_stride: (want.rows > 0).then(|| (net.len / want.rows).max(1)),
         want,
-        entropic: problem.smooth.name() == "kl",
+        entropic: is_entropic(&*problem.smooth),
         inverse_nu: problem.nu.iter().map(|v| 1.0 / v).collect(),
         eta_total: problem.eta.iter().sum(),
     };

@@ -13,7 +13,7 @@
 
 use super::evaluate::{Pass, Rows, Want, pass};
 use super::net::Net;
-use super::problem::Frozen;
+use super::problem::{Frozen, is_entropic};
 use crate::error::{Error, Result};
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
@@ -244,7 +244,7 @@ fn direction(
     let mut system = System::new(rows, nu, delta, ridge * lambda);
     // An atom that the rows hardly saw must not move as if nothing held it: where weights are small their
     // curvature is at least themselves (for KL it is, all over).
-    let entropic = problem.smooth.name() == "kl";
+    let entropic = is_entropic(&*problem.smooth);
     for ((d, &q), &v) in system.diagonal.iter_mut().zip(q).zip(nu) {
         *d = d.max(if entropic || q < v { q } else { 1e-3 * q });
     }

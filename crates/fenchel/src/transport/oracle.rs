@@ -1,7 +1,7 @@
 //! The stochastic oracle: value and gradient of the dual on a batch of samples, in either precision.
 
 use super::kernels::{scores, scores_f32};
-use super::problem::{Frozen, SemiDiscrete};
+use super::problem::{Frozen, SemiDiscrete, is_entropic};
 use crate::cost::Cost;
 use crate::divergence::{Divergence, Row, Scratch};
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ impl<T: Scalar> DualOracle<T> {
         DualOracle {
             cost: problem.cost.clone(),
             divergence: problem.divergence.clone(),
-            entropic: problem.divergence.name() == "kl",
+            entropic: is_entropic(&*problem.divergence),
             points: T::soa(&problem.points, &vec![0.0; problem.dim]),
             eta: number(&problem.eta),
             eta_double: problem.eta.clone(),

@@ -248,6 +248,11 @@ impl SemiDiscrete {
     }
 }
 
+/// Whether a divergence is KL itself, for which there are faster sums; not one that is only called so.
+pub(crate) fn is_entropic(divergence: &dyn Divergence) -> bool {
+    divergence.counts_reference_mass() && divergence.name() == "kl"
+}
+
 /// Weights divided by their sum, by their maximum first so that the sum cannot overflow.
 fn normalised(w: &[f64]) -> Vec<f64> {
     let top = w.iter().fold(0.0_f64, |a, &b| a.max(b));
@@ -290,6 +295,11 @@ const PILOT_ATOMS: usize = 256;
 impl Frozen {
     pub(crate) fn atoms(&self) -> usize {
         self.nu.len()
+    }
+
+    /// The generator of an atom: its own, or that of all.
+    pub(crate) fn generator(&self, atom: usize) -> &dyn Divergence {
+        self.divergence.marginal(atom).unwrap_or(&*self.divergence)
     }
 
     /// Mean and standard deviation of c under μ ⊗ ν.

@@ -5,7 +5,7 @@
 use super::evaluate::weigh_row;
 use super::kernels::scores;
 use super::net::Net;
-use super::problem::Frozen;
+use super::problem::{Frozen, is_entropic};
 use crate::divergence::Scratch;
 use crate::simd;
 use rayon::prelude::*;
@@ -32,9 +32,11 @@ pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[
     let short: Vec<f64> = q.iter().zip(nu).map(|(q, v)| (v - q).max(0.0)).collect();
     let missing: f64 = short.iter().sum();
     let spread: Vec<f64> = short.iter().map(|s| if missing > 0.0 { s / missing } else { 0.0 }).collect();
-    let cap = problem.divergence.cap();
-    let room: Vec<f64> = problem.eta.iter().map(|e| cap * e * (1.0 + 1e-12)).collect();
-    let entropic = problem.smooth.name() == "kl";
+    let room: Vec<f64> = (problem.eta.iter().enumerate())
+        .map(|(i, eta)| problem.generator(i).cap() * eta * (1.0 + 1e-12))
+        .collect();
+    let capped = room.iter().any(|r| r.is_finite());
+    let entropic = is_entropic(&*problem.smooth);
     let dim = problem.dim;
     let chunk = |c: usize| -> Option<(f64, f64)> {
         let mut costs = vec![0.0; n];
@@ -63,7 +65,7 @@ pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[
                 kept += *p;
             }
             simd::axpy((1.0 - kept).max(0.0), &spread, &mut p);
-            if cap.is_finite() && p.iter().zip(&room).any(|(p, room)| p > room) {
+            if capped && p.iter().zip(&room).any(|(p, room)| p > room) {
                 return None;
             }
             let weight = net.weight(j);
