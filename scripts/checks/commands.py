@@ -125,7 +125,7 @@ def main():
     scratch, *files = (Path(name) for name in sys.argv[1 + write :])
     os.environ.pop("COLUMNS", None)
     for path in files:
-        place = scratch / path.stem
+        place = scratch / "-".join(path.with_suffix("").parts)
         place.mkdir(parents=True)
         walk(path, place, Path.cwd(), write)
 
