@@ -109,14 +109,27 @@ mod tests {
 
     #[test]
     fn the_line_says_all_of_it() {
-        let p =
-            Progress { phase: "solving", fraction: 0.25, samples: 2_500_000, error: 0.0123, target: 1e-3 };
+        let p = Progress {
+            phase: "solving",
+            fraction: 0.25,
+            samples: 2_500_000,
+            error: 0.0123,
+            target: 1e-3,
+            iterate: &[],
+        };
         assert_eq!(line(&p, 5.0), "solving  2.5 M samples, 500 k/s  error 0.012 → 0.0010  15 s left");
     }
 
     #[test]
     fn unknown_numbers_are_left_out() {
-        let p = Progress { phase: "starting", fraction: f64::NAN, samples: 0, error: f64::NAN, target: 1e-3 };
+        let p = Progress {
+            phase: "starting",
+            fraction: f64::NAN,
+            samples: 0,
+            error: f64::NAN,
+            target: 1e-3,
+            iterate: &[],
+        };
         assert_eq!(line(&p, 0.0), "starting  0 samples");
     }
 }

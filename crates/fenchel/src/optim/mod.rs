@@ -58,6 +58,9 @@ pub struct Progress<'a> {
     pub error: f64,
     /// The error at which the method stops.
     pub target: f64,
+    /// The current iterate (for transport the potentials of the atoms with mass, up to a constant); empty where
+    /// there is none to show.
+    pub iterate: &'a [f64],
 }
 
 /// Whether a run may go on.

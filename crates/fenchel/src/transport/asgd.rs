@@ -6,8 +6,9 @@
 
 use super::auto::Run;
 use super::evaluate::{Want, pass};
+use super::hessian::System;
 use super::net::Net;
-use super::newton::{System, center};
+use super::newton::center;
 use super::oracle::DualOracle;
 use super::problem::{Frozen, SemiDiscrete, purpose};
 use super::settings::{Asgd, Settings, StepRule};
@@ -177,6 +178,7 @@ fn ascend(
             samples: run.samples,
             error,
             target: settings.tolerance,
+            iterate: &mean,
         };
         run.ended = run.control.check(&progress);
         if run.ended.is_some() {
@@ -293,8 +295,8 @@ fn least_curvature(problem: &Frozen, phi: &[f64], lambda: f64, seed: u64) -> Res
     }
     let len = (4_000_000 / n).clamp(256, 16_384);
     let mut net = Net::draw(problem, seed, purpose::CURVATURE, len)?;
-    let rows = pass(problem, &mut net, phi, lambda, Want { rows: len, ..Want::default() }).rows;
-    let system = System::new(&rows, &problem.nu, 0.0, 0.0);
+    let hessian = pass(problem, &mut net, phi, lambda, Want { rows: len, ..Want::default() }).hessian;
+    let system = System::new(&hessian, vec![0.0; n]);
     let mut v: Vec<f64> = (0..n).map(|i| ((i + 1) as f64 * 0.618_033_988_749_895).fract() - 0.5).collect();
     let mut curvature = f64::INFINITY;
     for _ in 0..60 {

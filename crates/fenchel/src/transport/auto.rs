@@ -26,8 +26,10 @@ const FACTOR: f64 = 4.0;
 const PER_ATOM: f64 = 8.0;
 /// The same, on the way down.
 const COARSE_PER_ATOM: f64 = 6.0;
+/// At most so many times as many atoms share in a sample as at the λ before.
+const GROWTH: f64 = 8.0;
 /// Samples that tell how many atoms share in a sample.
-const PROBE: usize = 512;
+const PROBE: usize = 128;
 /// Share of the time budget that solving may take; the rest is the certificate's.
 const SOLVE_SHARE: f64 = 0.6;
 /// Nets of a certificate.
@@ -68,6 +70,8 @@ pub(crate) struct Run<'a, 'b> {
     /// Samples of the net solved last, and the seconds it took.
     len: usize,
     seconds: f64,
+    /// How many atoms share in a sample at the λ solved last.
+    shared: f64,
     /// Predicted marginal error of the current potentials, and whether a test on a fresh net is behind it.
     predicted: f64,
     confirmed: bool,
@@ -97,6 +101,7 @@ impl<'a, 'b> Run<'a, 'b> {
             ridge: 0.0,
             len: 0,
             seconds: 0.0,
+            shared: f64::INFINITY,
             predicted: f64::INFINITY,
             confirmed: false,
             solved_lambda: f64::NAN,
@@ -147,6 +152,8 @@ impl<'a, 'b> Run<'a, 'b> {
         } else {
             (1.0 / (0.05 * self.settings.tolerance)).ln() / FACTOR.ln()
         };
+        // As λ → ∞ the weights are ν where φ_i = λf'(ν_i/η_i).
+        self.add_marginal_slopes(self.lambda);
         let mut stage = 0.0;
         // The last λ of a smooth problem is left to `finish`.
         while !problem.is_smooth || self.lambda > target {
@@ -159,11 +166,30 @@ impl<'a, 'b> Run<'a, 'b> {
                 break;
             }
             stage += 1.0;
-            self.lambda =
+            let next =
                 if problem.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
+            // What remains of φ as λ falls is what is left without λf'(ν/η).
+            self.add_marginal_slopes(next - self.lambda);
+            self.lambda = next;
             self.choose_ridge();
         }
         Ok(())
+    }
+
+    /// φ_i ← φ_i + `times`·f'(ν_i/η_i).
+    fn add_marginal_slopes(&mut self, times: f64) {
+        let problem = self.problem;
+        for (i, phi) in self.phi.iter_mut().enumerate() {
+            let slope = problem
+                .smooth
+                .marginal(i)
+                .unwrap_or(&*problem.smooth)
+                .f_prime(problem.nu[i] / problem.eta[i]);
+            if slope.is_finite() {
+                *phi += times * slope;
+            }
+        }
+        center(&mut self.phi);
     }
 
     /// How many samples the atoms ask for at the current λ and potentials: so many for each that shares in
@@ -171,7 +197,9 @@ impl<'a, 'b> Run<'a, 'b> {
     fn enough(&mut self, per_atom: f64) -> Result<usize> {
         let mut net = self.net(PROBE)?;
         let shared = pass(self.problem, &mut net, &self.phi, self.lambda, Want::default()).effective_atoms;
-        let wanted = per_atom * shared.min(4.0 * self.problem.atoms() as f64);
+        // Atoms of tiny weight look more important than they are before their potentials are right.
+        let shared = shared.min(GROWTH * self.shared);
+        let wanted = per_atom * shared;
         Ok((wanted as usize).next_power_of_two().clamp(FIRST, self.max_len.max(FIRST)))
     }
 
@@ -198,16 +226,13 @@ impl<'a, 'b> Run<'a, 'b> {
         let tolerance = self.settings.tolerance;
         let size = net.len as f64;
         let whole = self.whole;
-        let done = |p: &Pass| {
-            let error = chi2(&p.q, &problem.nu);
-            match effort {
-                // A finite source is a polyhedral problem in the limit, to be tracked more closely.
-                Effort::Coarse => error <= if whole { 1e-3 } else { 0.02 },
-                // Far enough below the noise of the sample, or, without noise, below the tolerance.
-                Effort::Full => {
-                    let floor = if whole { 0.0 } else { 0.02 * p.effective_atoms / size };
-                    error <= floor.max(0.01 * tolerance * tolerance)
-                }
+        let done = |p: &Pass| match effort {
+            // A finite source is a polyhedral problem in the limit, to be tracked more closely.
+            Effort::Coarse => chi2(&p.q, &problem.nu) <= if whole { 1e-3 } else { 0.02 },
+            // Far enough below the noise of the sample, or, without noise, below the tolerance.
+            Effort::Full => {
+                let noise = if whole { 0.0 } else { (p.effective_atoms / size).sqrt() };
+                l1(&p.q, &problem.nu) <= (0.03 * noise).max(0.1 * tolerance)
             }
         };
         let task = Task {
@@ -224,6 +249,7 @@ impl<'a, 'b> Run<'a, 'b> {
                 samples: self.samples,
                 error: 1.0,
                 target: tolerance,
+                iterate: &[],
             },
         };
         let solved = solve_net(problem, &mut net, &mut self.phi, &task, &mut self.control)?;
@@ -250,6 +276,7 @@ impl<'a, 'b> Run<'a, 'b> {
         self.ended = solved.ended;
         self.len = net.len;
         self.solved_lambda = self.lambda;
+        self.shared = last.effective_atoms;
         self.rows = rows_wanted(last, net.len);
         self.seconds = self.control.seconds() - started;
         Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear })

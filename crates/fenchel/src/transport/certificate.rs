@@ -15,7 +15,7 @@
 
 use super::evaluate::Want;
 use super::net::Net;
-use super::newton::{Solved, Task, solve_net};
+use super::newton::{Solved, Task, l1, solve_net};
 use super::problem::{Frozen, purpose};
 use super::rounding::{Rounded, round};
 use super::solution::{Bounds, Interval, MarginalError};
@@ -85,13 +85,14 @@ pub(crate) fn certify(
             delta: 1e-3,
             rows: plan.rows,
             first: Want { mean_cost: true, exact: true, ..Want::default() },
-            done: &|p| mixing(&p.q, problem) <= enough,
+            done: &|p| l1(&p.q, &problem.nu) <= enough || mixing(&p.q, problem) <= enough,
             progress: Progress {
                 phase: "certifying",
                 fraction: r as f64 / replicates as f64,
                 samples,
                 error: 0.0,
                 target,
+                iterate: &[],
             },
         };
         let mut own = phi.to_vec();

@@ -5,6 +5,7 @@
 //! weight below 2^-60 of its reference weight (or exactly zero, for divergences that cut off), whatever
 //! the cost: the lists rest on scores already seen and on how far potentials have moved since.
 
+use super::hessian::{Hessian, Rows};
 use super::kernels::{raise, scores, square_dot};
 use super::lists::{Checked, Lists, Look};
 use super::net::Net;
@@ -12,7 +13,7 @@ use super::problem::{Frozen, is_entropic};
 use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
 use crate::simd;
-use crate::smoothmax::curvature_into;
+use crate::smoothmax::curvature_of_weights;
 use rayon::prelude::*;
 
 /// What a pass is asked for besides value and marginal.
@@ -41,28 +42,12 @@ pub(crate) struct Pass {
     pub(crate) exact: f64,
     /// q = E p.
     pub(crate) q: Vec<f64>,
-    /// Σ E[p_i²]/ν_i − 1: the sampling error of q on m independent samples is χ² = this/m.
+    /// Σ E[p_i²]/ν_i − 1, at most N: the sampling error of q on m independent samples is χ² = this/m.
     pub(crate) effective_atoms: f64,
-    /// Hessian rows.
-    pub(crate) rows: Rows,
+    pub(crate) hessian: Hessian,
     /// Sample–atom pairs evaluated.
     pub(crate) pairs: u64,
 }
-
-/// Sparse rows d_j (times λ: dimensionless) of the Hessian Σ_j w_j (diag d_j − d_j d_jᵀ/Σd_j).
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    pub(crate) starts: Vec<usize>,
-    pub(crate) atoms: Vec<u32>,
-    pub(crate) d: Vec<f64>,
-    /// Weight of each row; all together one.
-    pub(crate) weights: Vec<f64>,
-    /// Σ_i d_ji.
-    pub(crate) totals: Vec<f64>,
-}
-
-/// Entries of d below this share of the row's sum are left out of the Hessian (never of the gradient).
-const ROW_CUT: f64 = 1e-3;
 
 /// Everything one worker needs; allocated once a chunk of blocks.
 struct Worker {
@@ -74,7 +59,6 @@ struct Worker {
     q: Vec<f64>,
     mean_cost: Vec<f64>,
     rows: Rows,
-    row_mass: f64,
     made: Made,
     pairs: u64,
 }
@@ -133,12 +117,12 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
         exact: 0.0,
         q: vec![0.0; n],
         effective_atoms: 0.0,
-        rows: Rows { starts: vec![0], ..Rows::default() },
+        hessian: Hessian::default(),
         pairs: 0,
     };
     let mut means = vec![0.0; if mean_cost { n } else { 0 }];
     let mut made = Vec::new();
-    let row_mass: f64 = workers.iter().map(|w| w.row_mass).sum();
+    let mut parts = Vec::with_capacity(workers.len());
     for w in workers {
         pass.smoothmax += w.smoothmax;
         pass.linear += w.linear;
@@ -150,15 +134,12 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
         if mean_cost {
             simd::axpy(1.0, &w.mean_cost, &mut means);
         }
-        let base = pass.rows.atoms.len();
-        pass.rows.starts.extend(w.rows.starts.iter().map(|s| base + s));
-        pass.rows.atoms.extend_from_slice(&w.rows.atoms);
-        pass.rows.d.extend_from_slice(&w.rows.d);
-        pass.rows.totals.extend_from_slice(&w.rows.totals);
-        pass.rows.weights.extend(w.rows.weights.iter().map(|v| v / row_mass));
+        parts.push(w.rows);
         made.extend(w.made);
     }
-    pass.effective_atoms = (pass.effective_atoms - 1.0).max(0.0);
+    pass.hessian = Hessian::new(parts);
+    // E p_i² ≤ ν_i where the potentials are right; before that an atom of tiny weight can say anything.
+    pass.effective_atoms = (pass.effective_atoms - 1.0).clamp(0.0, n as f64);
     (mean_cost.then_some(means), pass, made)
 }
 
@@ -191,7 +172,9 @@ struct Local {
 struct Buffers {
     tile: Vec<f64>,
     p: Vec<f64>,
+    /// Hessian rows of the tile, and their weights.
     d: Vec<f64>,
+    row_weights: Vec<f64>,
     top: Vec<f64>,
     scratch: Scratch,
 }
@@ -218,7 +201,6 @@ impl Context<'_> {
             q: vec![0.0; n],
             mean_cost: vec![0.0; if self.want.mean_cost { n } else { 0 }],
             rows: Rows::default(),
-            row_mass: 0.0,
             made: Vec::new(),
             pairs: 0,
         };
@@ -233,7 +215,8 @@ impl Context<'_> {
         let mut buffers = Buffers {
             tile: Vec::new(),
             p: vec![0.0; n],
-            d: vec![0.0; if self.rows_stride.is_some() { n } else { 0 }],
+            d: Vec::new(),
+            row_weights: Vec::new(),
             top: vec![0.0; if self.lists.is_some() { n } else { 0 }],
             scratch: Scratch::default(),
         };
@@ -349,7 +332,16 @@ impl Context<'_> {
                     raise(u, threshold, &mut buffers.top);
                 }
                 if self.rows_stride.is_some_and(|s| j % s == 0) && !top.is_nan() {
-                    self.push_row(u, threshold, weight, scale, view, p, &mut buffers.d, w);
+                    let start = buffers.d.len();
+                    if self.entropic {
+                        buffers.d.extend(p.iter().map(|p| p * scale));
+                    } else {
+                        buffers.d.resize(start + n, 0.0);
+                        let d = &mut buffers.d[start..];
+                        curvature_of_weights(&*self.problem.smooth, p, view.eta, self.lambda, d);
+                        d.iter_mut().for_each(|d| *d *= self.lambda);
+                    }
+                    buffers.row_weights.push(weight);
                 }
                 if self.want.exact && !self.problem.is_smooth && !top.is_nan() {
                     let own = &*self.problem.divergence;
@@ -357,47 +349,15 @@ impl Context<'_> {
                     w.exact += weight * own.solve(&row, None, p, &mut buffers.scratch).value;
                 }
             }
+            w.rows.push(&buffers.d, n, &buffers.row_weights, view.index);
+            buffers.d.clear();
+            buffers.row_weights.clear();
             first = last;
         }
         if list {
             let listed = (0..n as u32).filter(|&i| buffers.top[i as usize] > self.keep_above).collect();
             w.made.push((b, listed));
         }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the row's parts, borrowed from three owners")]
-    fn push_row(
-        &self,
-        u: &[f64],
-        threshold: f64,
-        weight: f64,
-        scale: f64,
-        view: &View<'_>,
-        p: &[f64],
-        d: &mut [f64],
-        w: &mut Worker,
-    ) {
-        let d = if self.entropic {
-            p
-        } else {
-            let d = &mut d[..u.len()];
-            curvature_into(&*self.problem.smooth, u, view.eta, threshold, self.lambda, d);
-            &*d
-        };
-        let scale = if self.entropic { scale } else { self.lambda };
-        let cut = ROW_CUT * d.iter().sum::<f64>();
-        let mut total = 0.0;
-        for (k, &v) in d.iter().enumerate() {
-            if v > cut {
-                w.rows.atoms.push(view.index.map_or(k as u32, |index| index[k]));
-                w.rows.d.push(v * scale);
-                total += v * scale;
-            }
-        }
-        w.row_mass += weight;
-        w.rows.starts.push(w.rows.atoms.len());
-        w.rows.weights.push(weight);
-        w.rows.totals.push(total);
     }
 }
 

@@ -7,6 +7,7 @@ mod asgd;
 mod auto;
 mod certificate;
 mod evaluate;
+mod hessian;
 mod kernels;
 mod lists;
 mod net;

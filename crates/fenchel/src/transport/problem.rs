@@ -10,6 +10,8 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::measure::{Design, PointCloud, Soa, Source, draw_points, stream};
 use crate::optim::{Loop, Observer};
+use crate::simd;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Streams of random numbers; nets of the solver and of the certificate count up from theirs.
@@ -327,35 +329,88 @@ impl Frozen {
         self.points.gather(&index, &mut atoms);
         let mut xs = vec![0.0; PILOT_POINTS * self.dim];
         draw_points(&*self.source, Design::Iid, seed, purpose::PILOT, 0, PILOT_POINTS, &mut xs)?;
-        let mut row = vec![0.0; index.len()];
-        // Scaled by the largest cost, so that squares stay in range.
-        let mut top = 0.0_f64;
-        for x in xs.chunks_exact(self.dim) {
-            self.cost.rows(x, &atoms, &mut row);
-            for (k, &c) in row.iter().enumerate() {
-                if !c.is_finite() {
-                    return Err(Error::non_finite(
+        let width = index.len();
+        let tiles: Vec<Result<Moments>> = xs
+            .par_chunks(PILOT_TILE * self.dim)
+            .map(|xs| {
+                let mut costs = vec![0.0; xs.len() / self.dim * width];
+                self.cost.rows(xs, &atoms, &mut costs);
+                match costs.iter().position(|c| !c.is_finite()) {
+                    None => Ok(Moments::of(&costs, &weight)),
+                    Some(at) => Err(Error::non_finite(
                         format!("cost {}", self.cost.name()),
-                        format!("x = {x:?}, atom {}", self.active[index[k] as usize]),
-                        c,
-                    ));
+                        format!(
+                            "x = {:?}, atom {}",
+                            &xs[at / width * self.dim..][..self.dim],
+                            self.active[index[at % width] as usize]
+                        ),
+                        costs[at],
+                    )),
                 }
-                top = top.max(c.abs());
-            }
+            })
+            .collect();
+        let mut all = Moments::default();
+        for tile in tiles {
+            all = all.merge(tile?);
         }
-        if top == 0.0 {
-            return Ok((0.0, 0.0));
+        Ok((all.mean * all.scale, (all.square / all.mass.max(f64::MIN_POSITIVE)).max(0.0).sqrt() * all.scale))
+    }
+}
+
+/// Samples of the pilot whose costs are computed together.
+const PILOT_TILE: usize = 64;
+
+/// Weighted mean and sum of squared deviations, in units of the largest number: squares stay in range.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    scale: f64,
+    mass: f64,
+    mean: f64,
+    square: f64,
+}
+
+impl Moments {
+    /// Of the rows of `costs`, whose places are weighted alike in every row.
+    fn of(costs: &[f64], weight: &[f64]) -> Moments {
+        let scale = costs.iter().fold(0.0_f64, |a, c| a.max(c.abs()));
+        let rows = costs.len() / weight.len();
+        let mass = rows as f64 * weight.iter().sum::<f64>();
+        if scale == 0.0 {
+            return Moments { mass, ..Moments::default() };
         }
-        let (mut mean, mut square, mut mass) = (0.0, 0.0, 0.0);
-        for x in xs.chunks_exact(self.dim) {
-            self.cost.rows(x, &atoms, &mut row);
-            for (c, w) in row.iter().zip(&weight) {
-                mass += w;
-                let delta = c / top - mean;
-                mean += delta * w / mass;
-                square += w * delta * (c / top - mean);
-            }
+        // Column sums first: these loops are wide.
+        let column_sums = |shift: f64, power: i32| {
+            let mut sums = vec![0.0; weight.len()];
+            simd::vectorize(|| {
+                for row in costs.chunks_exact(weight.len()) {
+                    for (sum, c) in sums.iter_mut().zip(row) {
+                        let x = c / scale - shift;
+                        *sum += if power == 2 { x * x } else { x };
+                    }
+                }
+            });
+            simd::dot(&sums, weight)
+        };
+        let mean = column_sums(0.0, 1) / mass;
+        Moments { scale, mass, mean, square: column_sums(mean, 2) }
+    }
+
+    /// Of both together (Chan, Golub and LeVeque).
+    fn merge(self, other: Moments) -> Moments {
+        let scale = self.scale.max(other.scale);
+        let mass = self.mass + other.mass;
+        if scale == 0.0 || mass == 0.0 {
+            return Moments { mass, ..Moments::default() };
         }
-        Ok((mean * top, (square / mass).max(0.0).sqrt() * top))
+        let (a, b) = (self.scale / scale, other.scale / scale);
+        let delta = other.mean * b - self.mean * a;
+        Moments {
+            scale,
+            mass,
+            mean: self.mean * a + delta * other.mass / mass,
+            square: self.square * a * a
+                + other.square * b * b
+                + delta * delta * self.mass * other.mass / mass,
+        }
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Rounded {
 /// Rounds the plan of `phi` on `net`, whose second marginal is `q`. With s_i = min(1, ν_i/q_i),
 /// e_j = 1 − Σ_i s_i p_ji and g the shortfalls max(0, ν_i − q_i), normalised, the rounded plan is
 /// p̃_ji = s_i p_ji + e_j g_i. None if it leaves the divergence's domain.
+///
+/// For KL, whose log(p_ji/η_i) is (u_ji − τ_j)/λ, no logarithm is taken: by convexity
+/// D(p̃_j‖η) ≤ Σ_i s_i p_ji (log(p_ji/η_i) + log s_i) − (1 − e_j) log(1 − e_j) + e_j D(g‖η).
 pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[f64]) -> Option<Rounded> {
     let n = problem.atoms();
     let nu = &problem.nu;
@@ -37,6 +40,13 @@ pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[
         .collect();
     let capped = room.iter().any(|r| r.is_finite());
     let entropic = is_entropic(&*problem.smooth);
+    let by_convexity = problem.is_smooth && is_entropic(&*problem.divergence);
+    // φ_i + λ log s_i, and D(g‖η).
+    let lifted: Vec<f64> = phi.iter().zip(&keep).map(|(phi, s)| phi + lambda * s.ln().max(-1e3)).collect();
+    // Σ η f(p/η) is the entropy and this.
+    let offset = problem.eta.iter().sum::<f64>() - 1.0;
+    let spread_entropy =
+        if by_convexity { problem.divergence.penalty(&spread, &problem.eta) - offset } else { 0.0 };
     let dim = problem.dim;
     let chunk = |c: usize| -> Option<(f64, f64)> {
         let mut costs = vec![0.0; n];
@@ -64,11 +74,20 @@ pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[
                 *p *= s * row.scale;
                 kept += *p;
             }
-            simd::axpy((1.0 - kept).max(0.0), &spread, &mut p);
+            let weight = net.weight(j);
+            let rest = (1.0 - kept).max(0.0);
+            if by_convexity {
+                let kept_cost = simd::dot(&p, &costs);
+                let logs = (simd::dot(&p, &lifted) - kept_cost - kept * row.value) / lambda;
+                cost += weight * (kept_cost + rest * simd::dot(&spread, &costs));
+                let entropy = logs - kept * kept.max(f64::MIN_POSITIVE).ln() + rest * spread_entropy;
+                divergence += weight * (entropy + offset);
+                continue;
+            }
+            simd::axpy(rest, &spread, &mut p);
             if capped && p.iter().zip(&room).any(|(p, room)| p > room) {
                 return None;
             }
-            let weight = net.weight(j);
             cost += weight * simd::dot(&p, &costs);
             if problem.is_smooth {
                 divergence += weight * problem.divergence.penalty(&p, &problem.eta);

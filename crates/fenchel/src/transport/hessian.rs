@@ -1,0 +1,382 @@
+//! The Hessian of the dual on a net: kept as rows, applied as rows, never assembled.
+//!
+//! H = Σ_j w_j (diag d_j − d_j d_jᵀ/Σd_j), dimensionless (λ times the Hessian of h), with d_j = p_j for KL.
+//! Neighbouring samples weigh the same few atoms: their rows share one list of columns and are stored side by
+//! side, so that a product with H is dense vector work. Rows are rounded to single precision *before* anything
+//! is computed from them, diagonal included, which leaves H positive semidefinite with H·1 = 0.
+
+use crate::simd;
+use rayon::prelude::*;
+
+/// An entry counts if it is at least this share of its row's sum in some row of its group.
+const CUT: f64 = 1e-3;
+
+/// Rows that share columns.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    /// Where its columns begin, and how many there are.
+    first_column: usize,
+    columns: usize,
+    /// All atoms, in their order; no columns are stored.
+    dense: bool,
+    /// The same for its rows.
+    first_row: usize,
+    rows: usize,
+    /// Where its entries begin, row by row.
+    first_value: usize,
+}
+
+/// The rows that one worker collected.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    groups: Vec<Group>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+    /// w_j.
+    weights: Vec<f64>,
+    /// Σ_i d_ji of the entries kept.
+    totals: Vec<f64>,
+    peak: Vec<f64>,
+    kept: Vec<u32>,
+}
+
+impl Rows {
+    pub(crate) fn mass(&self) -> f64 {
+        self.weights.iter().sum()
+    }
+
+    /// Adds rows of `width` entries, one for each weight, laid out one after the other in `d`; `index` names
+    /// the atom of each place, or every place is its own atom.
+    pub(crate) fn push(&mut self, d: &[f64], width: usize, weights: &[f64], index: Option<&[u32]>) {
+        if weights.is_empty() {
+            return;
+        }
+        let Rows { peak, kept, .. } = self;
+        peak.clear();
+        peak.resize(width, 0.0);
+        simd::vectorize(|| {
+            for row in d.chunks_exact(width) {
+                let scale = 1.0 / sum(row).max(f64::MIN_POSITIVE);
+                for (peak, d) in peak.iter_mut().zip(row) {
+                    let share = d * scale;
+                    *peak = if share > *peak { share } else { *peak };
+                }
+            }
+        });
+        kept.clear();
+        kept.resize(width, 0);
+        let mut count = 0;
+        for (k, &share) in peak.iter().enumerate() {
+            kept[count] = k as u32;
+            count += usize::from(share >= CUT);
+        }
+        kept.truncate(count);
+        // Nearly all atoms: not worth picking them out.
+        let dense = index.is_none() && 2 * count > width;
+        let group = Group {
+            first_column: self.columns.len(),
+            columns: if dense { width } else { count },
+            dense,
+            first_row: self.weights.len(),
+            rows: weights.len(),
+            first_value: self.values.len(),
+        };
+        if !dense {
+            self.columns.extend(kept.iter().map(|&k| index.map_or(k, |index| index[k as usize])));
+        }
+        self.weights.extend_from_slice(weights);
+        for row in d.chunks_exact(width) {
+            let start = self.values.len();
+            if dense || count == width {
+                self.values.extend(row.iter().map(|&d| d as f32));
+            } else {
+                self.values.extend(kept.iter().map(|&k| row[k as usize] as f32));
+            }
+            let values = &self.values[start..];
+            self.totals.push(simd::vectorize(|| sum(values)));
+        }
+        self.groups.push(group);
+    }
+
+    /// y ← y + Σ_j w_j d_j, by atom.
+    fn add_diagonal(&self, y: &mut [f64], local: &mut Local) {
+        for g in &self.groups {
+            self.on_columns(g, &[], y, local, |_, y| {
+                for r in 0..g.rows {
+                    let w = self.weights[g.first_row + r];
+                    for (y, &d) in y.iter_mut().zip(self.row(g, r)) {
+                        *y += w * f64::from(d);
+                    }
+                }
+            });
+        }
+    }
+
+    /// y ← y + Σ_j w_j d_j (d_jᵀx)/Σd_j.
+    fn add_product(&self, x: &[f64], y: &mut [f64], local: &mut Local) {
+        for g in &self.groups {
+            self.on_columns(g, x, y, local, |x, y| {
+                for r in 0..g.rows {
+                    let total = self.totals[g.first_row + r];
+                    if total > 0.0 {
+                        let row = self.row(g, r);
+                        let scale = self.weights[g.first_row + r] / total * mixed_dot(row, x);
+                        for (y, &d) in y.iter_mut().zip(row) {
+                            *y += scale * f64::from(d);
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    /// Runs `add` on the entries of x and y that belong to the columns of a group.
+    #[inline(always)]
+    fn on_columns(
+        &self,
+        g: &Group,
+        x: &[f64],
+        y: &mut [f64],
+        local: &mut Local,
+        add: impl FnOnce(&[f64], &mut [f64]),
+    ) {
+        if g.dense {
+            simd::vectorize(|| add(x, y));
+            return;
+        }
+        let columns = &self.columns[g.first_column..g.first_column + g.columns];
+        local.x.clear();
+        if !x.is_empty() {
+            local.x.extend(columns.iter().map(|&i| x[i as usize]));
+        }
+        local.y.clear();
+        local.y.resize(columns.len(), 0.0);
+        simd::vectorize(|| add(&local.x, &mut local.y));
+        for (&i, v) in columns.iter().zip(&local.y) {
+            y[i as usize] += v;
+        }
+    }
+
+    fn row(&self, g: &Group, r: usize) -> &[f32] {
+        let start = g.first_value + r * g.columns;
+        &self.values[start..start + g.columns]
+    }
+}
+
+/// A worker's copy of the numbers of one group.
+#[derive(Debug, Default)]
+struct Local {
+    x: Vec<f64>,
+    y: Vec<f64>,
+}
+
+/// Σ in lanes: wide, where a sum in order is not.
+#[inline(always)]
+fn sum<T: Copy + Into<f64>>(x: &[T]) -> f64 {
+    let mut sums = [0.0; 16];
+    let mut x = x.chunks_exact(16);
+    for x in &mut x {
+        for k in 0..16 {
+            sums[k] += x[k].into();
+        }
+    }
+    for &x in x.remainder() {
+        sums[0] += x.into();
+    }
+    sums.iter().sum()
+}
+
+/// Σ a·b in lanes.
+#[inline(always)]
+fn mixed_dot(a: &[f32], b: &[f64]) -> f64 {
+    const LANES: usize = 16;
+    let n = a.len().min(b.len());
+    let mut sums = [0.0; LANES];
+    let (mut a, mut b) = (a[..n].chunks_exact(LANES), b[..n].chunks_exact(LANES));
+    for (a, b) in (&mut a).zip(&mut b) {
+        for k in 0..LANES {
+            sums[k] += f64::from(a[k]) * b[k];
+        }
+    }
+    for (a, b) in a.remainder().iter().zip(b.remainder()) {
+        sums[0] += f64::from(*a) * b;
+    }
+    sums.iter().sum()
+}
+
+/// The rows of all workers, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Hessian {
+    parts: Vec<Rows>,
+}
+
+impl Hessian {
+    pub(crate) fn new(parts: Vec<Rows>) -> Self {
+        Hessian { parts }
+    }
+
+    pub(crate) fn entries(&self) -> usize {
+        self.parts.iter().map(|p| p.values.len()).sum()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.parts.iter().map(|p| p.weights.len()).sum()
+    }
+}
+
+/// H + diag(shift), as a linear operator.
+pub(crate) struct System<'a> {
+    hessian: &'a Hessian,
+    /// 1/Σw: rows may be a subsample.
+    inverse_mass: f64,
+    pub(crate) diagonal: Vec<f64>,
+    /// Parts that are summed one after the other, by one thread.
+    bundle: usize,
+}
+
+/// Products with fewer entries than this are not worth a second thread.
+const ENTRIES_PER_BUNDLE: usize = 20_000;
+
+impl<'a> System<'a> {
+    pub(crate) fn new(hessian: &'a Hessian, shift: Vec<f64>) -> Self {
+        let mass: f64 = hessian.parts.iter().map(Rows::mass).sum();
+        let bundles = (hessian.entries() / ENTRIES_PER_BUNDLE).clamp(1, 8);
+        let mut system = System {
+            hessian,
+            inverse_mass: if mass > 0.0 { 1.0 / mass } else { 0.0 },
+            diagonal: shift,
+            bundle: hessian.parts.len().div_ceil(bundles).max(1),
+        };
+        let sum = system.sum(|part, y, local| part.add_diagonal(y, local));
+        simd::axpy(system.inverse_mass, &sum, &mut system.diagonal);
+        system
+    }
+
+    /// Sums over all rows, in a fixed order.
+    fn sum(&self, add: impl Fn(&Rows, &mut [f64], &mut Local) + Sync) -> Vec<f64> {
+        let n = self.diagonal.len();
+        let bundle = |parts: &[Rows]| {
+            let (mut y, mut local) = (vec![0.0; n], Local::default());
+            for part in parts {
+                add(part, &mut y, &mut local);
+            }
+            y
+        };
+        let parts = &self.hessian.parts;
+        if parts.len() <= self.bundle {
+            return bundle(parts);
+        }
+        let sums: Vec<Vec<f64>> = parts.par_chunks(self.bundle).map(bundle).collect();
+        let mut y = vec![0.0; n];
+        for s in &sums {
+            simd::axpy(1.0, s, &mut y);
+        }
+        y
+    }
+
+    pub(crate) fn apply(&self, x: &[f64]) -> Vec<f64> {
+        let mut y = self.sum(|part, y, local| part.add_product(x, y, local));
+        for ((y, d), x) in y.iter_mut().zip(&self.diagonal).zip(x) {
+            *y = d * x - self.inverse_mass * *y;
+        }
+        y
+    }
+
+    /// Conjugate gradients, preconditioned by the diagonal.
+    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
+        let n = right.len();
+        let safe: Vec<f64> = self.diagonal.iter().map(|d| d.max(f64::MIN_POSITIVE)).collect();
+        let mut x = vec![0.0; n];
+        let mut r = right.to_vec();
+        let mut z: Vec<f64> = r.iter().zip(&safe).map(|(r, d)| r / d).collect();
+        let mut p = z.clone();
+        let mut rz = simd::dot(&r, &z);
+        let target = 1e-3 * rz;
+        for _ in 0..200 {
+            if rz <= target || rz <= 0.0 {
+                break;
+            }
+            let ap = self.apply(&p);
+            let pap = simd::dot(&p, &ap);
+            if pap <= 0.0 || !pap.is_finite() {
+                break;
+            }
+            let alpha = rz / pap;
+            simd::axpy(alpha, &p, &mut x);
+            simd::axpy(-alpha, &ap, &mut r);
+            for i in 0..n {
+                z[i] = r[i] / safe[i];
+            }
+            let next = simd::dot(&r, &z);
+            let beta = next / rz;
+            rz = next;
+            for i in 0..n {
+                p[i] = z[i] + beta * p[i];
+            }
+        }
+        x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the formula, entry by entry, for groups with and without an index.
+    #[test]
+    fn the_product_is_that_of_the_matrix() {
+        let mut rng = crate::measure::stream(3, 0, 0);
+        let n = 60;
+        let mut dense = vec![0.0; n * n];
+        let mut parts = Vec::new();
+        let mut mass = 0.0;
+        for part in 0..5 {
+            let mut rows = Rows::default();
+            for group in 0..4 {
+                let index: Option<Vec<u32>> =
+                    (group % 2 == 1).then(|| (0..n as u32).filter(|i| i % 3 == part % 3).collect());
+                let width = index.as_ref().map_or(n, Vec::len);
+                let weights: Vec<f64> = (0..1 + group).map(|_| rng.uniform()).collect();
+                let d: Vec<f64> = (0..width * weights.len()).map(|_| 0.1 + rng.uniform()).collect();
+                rows.push(&d, width, &weights, index.as_deref());
+                for (row, w) in d.chunks(width).zip(&weights) {
+                    let total: f64 = row.iter().sum();
+                    let atom = |k: usize| index.as_ref().map_or(k, |index| index[k] as usize);
+                    for (k, a) in row.iter().enumerate() {
+                        dense[atom(k) * n + atom(k)] += w * a;
+                        for (l, b) in row.iter().enumerate() {
+                            dense[atom(k) * n + atom(l)] -= w * a * b / total;
+                        }
+                    }
+                    mass += w;
+                }
+            }
+            parts.push(rows);
+        }
+        let hessian = Hessian::new(parts);
+        let shift: Vec<f64> = (0..n).map(|i| 1e-3 * i as f64).collect();
+        let system = System::new(&hessian, shift.clone());
+        let x: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
+        let y = system.apply(&x);
+        for i in 0..n {
+            let expected = shift[i] * x[i] + simd::dot(&dense[i * n..(i + 1) * n], &x) / mass;
+            assert!((y[i] - expected).abs() < 1e-6, "{i}: {} against {expected}", y[i]);
+        }
+        // Constants are in the kernel, whatever was rounded.
+        let ones = System::new(&hessian, vec![0.0; n]).apply(&vec![1.0; n]);
+        assert!(ones.iter().all(|y| y.abs() < 1e-15), "{ones:?}");
+        // And the solution solves.
+        let x = system.solve(&y);
+        let back = system.apply(&x);
+        let error: f64 = back.iter().zip(&y).map(|(a, b)| (a - b).abs()).sum();
+        assert!(error < 0.05 * y.iter().map(|y| y.abs()).sum::<f64>(), "{error}");
+    }
+
+    #[test]
+    fn small_entries_are_left_out_where_they_are_small_in_all_rows() {
+        let mut rows = Rows::default();
+        rows.push(&[1.0, 1e-9, 1e-4, 1.0, 1e-9, 0.5], 3, &[0.5, 0.5], Some(&[7, 8, 9]));
+        assert_eq!(rows.columns, [7, 9]);
+        assert_eq!(rows.values, [1.0, 1e-4, 1.0, 0.5]);
+    }
+}
