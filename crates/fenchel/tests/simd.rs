@@ -150,6 +150,42 @@ fn kernels_agree_with_plain_loops() {
     agree_with_plain_loops::<f32>(8e-7);
 }
 
+/// Weights at and below the cut are zero, those above it right, in every place of a register.
+fn tiny_weights_are_zero<T: Real>(cut: f64) {
+    let n = 4003;
+    let x: Vec<T> = (0..n)
+        .map(|i| T::from_f64(cut * (0.9 + 0.2 * unit(i))))
+        .chain([cut, cut * (1.0 + 1e-6), f64::NEG_INFINITY, -1e30].map(T::from_f64))
+        .collect();
+    let eta: Vec<T> = (0..x.len() as u64).map(|i| T::from_f64(0.5 + unit(i))).collect();
+    for level in levels() {
+        for eta in [None, Some(&eta[..])] {
+            let mut out = vec![T::ONE; x.len()];
+            simd::exp_weights_at(level, &x, T::ZERO, T::ONE, eta, &mut out);
+            let mut kept = 0;
+            for (i, (x, e)) in x.iter().zip(&out).enumerate() {
+                if x.to_f64() <= cut {
+                    assert_eq!(*e, T::ZERO, "{level:?}: {x}");
+                } else {
+                    let want = x.to_f64().exp() * eta.map_or(1.0, |eta| eta[i].to_f64());
+                    assert!(ulps(*e, want) <= 2.5, "{level:?}: {x} gives {e}");
+                    kept += 1;
+                }
+            }
+            assert!(kept > n / 3);
+        }
+    }
+}
+
+#[test]
+fn exp_weights_cuts_tiny_weights_off_and_softmax_does_not() {
+    tiny_weights_are_zero::<f64>(-640.0);
+    tiny_weights_are_zero::<f32>(-64.0);
+    let mut p = [0.0_f32; 2];
+    fenchel::logspace::softmax(&[0.0, -80.0], &mut p).unwrap();
+    assert!(ulps(p[1], (-80f64).exp()) <= 2.0);
+}
+
 #[test]
 fn max_passes_over_nan_and_exp_weights_does_not() {
     for level in levels() {

@@ -134,7 +134,7 @@ pub(super) fn softmax_into<T: Real>(x: &[T], scale: T, out: &mut [T]) {
     if !max.is_finite() {
         return share_infinite(x, max, |share| share, out);
     }
-    let sum = pieces(x, out, |x, out| simd::exp_weights(x, max, scale, None, out));
+    let sum = pieces(x, out, |x, out| simd::exp_weights_uncut(x, max, scale, out));
     let inverse = T::ONE / sum; // 1 ≤ sum ≤ n, or NaN
     pieces(x, out, |_, out| {
         simd::vectorize(|| {

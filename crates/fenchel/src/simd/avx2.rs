@@ -112,23 +112,13 @@ impl Simd<f64> for Avx2<f64> {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_GE_OQ>(x, m)) != 0 }
     }
-    // The rounded exponent is kept away from both ends of the range by a bias, which the last
-    // multiplication takes back: that one rounds correctly into subnormals and to infinity.
     #[inline(always)]
     fn exp(self, x: __m256d) -> __m256d {
-        let s = self;
-        let x = s.min(s.splat(D.exp_max), s.max(s.splat(D.exp_min), x));
-        // SAFETY: `self` proves AVX2. A blend looks at the sign of x alone.
-        let (magic, scale) = unsafe {
-            let down = _mm256_cmp_pd::<_CMP_GT_OQ>(x, s.splat(D.exp_min));
-            (
-                _mm256_blendv_pd(s.splat(D.magic_down), s.splat(D.magic_up), x),
-                _mm256_blendv_pd(s.splat(D.scale_up), _mm256_and_pd(down, s.splat(D.scale_down)), x),
-            )
-        };
-        let z = s.fma(x, s.splat(D.log2_e), magic);
-        let p = D.exp_fraction(s, x, s.sub(z, magic));
-        s.mul(add_exponent_pd(s, p, z), scale)
+        self.exp_above(x, D.exp_min)
+    }
+    #[inline(always)]
+    fn exp_cut(self, x: __m256d) -> __m256d {
+        self.exp_above(x, D.exp_cut)
     }
     #[inline(always)]
     fn exp_neg(self, x: __m256d) -> __m256d {
@@ -182,6 +172,29 @@ impl Simd<f64> for Avx2<f64> {
             let v = _mm_max_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
             _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)))
         }
+    }
+}
+
+impl Avx2<f64> {
+    /// e^x; 0 at `lowest`, a number not above 0 and not below `exp_min`, and below it.
+    ///
+    /// The rounded exponent is kept away from both ends of the range by a bias, which the last multiplication
+    /// takes back: that one rounds correctly into subnormals and to infinity.
+    #[inline(always)]
+    fn exp_above(self, x: __m256d, lowest: f64) -> __m256d {
+        let s = self;
+        let x = s.min(s.splat(D.exp_max), s.max(s.splat(D.exp_min), x));
+        // SAFETY: `self` proves AVX2. A blend looks at the sign of x alone.
+        let (magic, scale) = unsafe {
+            let down = _mm256_cmp_pd::<_CMP_GT_OQ>(x, s.splat(lowest));
+            (
+                _mm256_blendv_pd(s.splat(D.magic_down), s.splat(D.magic_up), x),
+                _mm256_blendv_pd(s.splat(D.scale_up), _mm256_and_pd(down, s.splat(D.scale_down)), x),
+            )
+        };
+        let z = s.fma(x, s.splat(D.log2_e), magic);
+        let p = D.exp_fraction(s, x, s.sub(z, magic));
+        s.mul(add_exponent_pd(s, p, z), scale)
     }
 }
 
@@ -260,19 +273,11 @@ impl Simd<f32> for Avx2<f32> {
     }
     #[inline(always)]
     fn exp(self, x: __m256) -> __m256 {
-        let s = self;
-        let x = s.min(s.splat(F.exp_max), s.max(s.splat(F.exp_min), x));
-        // SAFETY: `self` proves AVX2. A blend looks at the sign of x alone.
-        let (magic, scale) = unsafe {
-            let down = _mm256_cmp_ps::<_CMP_GT_OQ>(x, s.splat(F.exp_min));
-            (
-                _mm256_blendv_ps(s.splat(F.magic_down), s.splat(F.magic_up), x),
-                _mm256_blendv_ps(s.splat(F.scale_up), _mm256_and_ps(down, s.splat(F.scale_down)), x),
-            )
-        };
-        let z = s.fma(x, s.splat(F.log2_e), magic);
-        let p = F.exp_fraction(s, x, s.sub(z, magic));
-        s.mul(add_exponent_ps(s, p, z), scale)
+        self.exp_above(x, F.exp_min)
+    }
+    #[inline(always)]
+    fn exp_cut(self, x: __m256) -> __m256 {
+        self.exp_above(x, F.exp_cut)
     }
     #[inline(always)]
     fn exp_neg(self, x: __m256) -> __m256 {
@@ -329,6 +334,26 @@ impl Simd<f32> for Avx2<f32> {
             let v = _mm_max_ps(v, _mm_movehl_ps(v, v));
             _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)))
         }
+    }
+}
+
+impl Avx2<f32> {
+    /// e^x; 0 at `lowest`, a number not above 0 and not below `exp_min`, and below it.
+    #[inline(always)]
+    fn exp_above(self, x: __m256, lowest: f32) -> __m256 {
+        let s = self;
+        let x = s.min(s.splat(F.exp_max), s.max(s.splat(F.exp_min), x));
+        // SAFETY: `self` proves AVX2. A blend looks at the sign of x alone.
+        let (magic, scale) = unsafe {
+            let down = _mm256_cmp_ps::<_CMP_GT_OQ>(x, s.splat(lowest));
+            (
+                _mm256_blendv_ps(s.splat(F.magic_down), s.splat(F.magic_up), x),
+                _mm256_blendv_ps(s.splat(F.scale_up), _mm256_and_ps(down, s.splat(F.scale_down)), x),
+            )
+        };
+        let z = s.fma(x, s.splat(F.log2_e), magic);
+        let p = F.exp_fraction(s, x, s.sub(z, magic));
+        s.mul(add_exponent_ps(s, p, z), scale)
     }
 }
 

@@ -108,22 +108,12 @@ impl Simd<f64> for Avx512<f64> {
         self.exp_neg(self.min(self.splat(D.exp_max), x))
     }
     #[inline(always)]
+    fn exp_cut(self, x: __m512d) -> __m512d {
+        self.exp_above(self.min(self.splat(D.exp_max), x), D.exp_cut)
+    }
+    #[inline(always)]
     fn exp_neg(self, x: __m512d) -> __m512d {
-        let s = self;
-        let magic = s.splat(D.magic_16th);
-        let z = s.fma(x, s.splat(D.log2_e), magic);
-        let n = s.sub(z, magic);
-        let p = D.expm1_16th(s, x, n);
-        // SAFETY: `self` proves AVX-512; the table has the sixteen numbers that are loaded.
-        unsafe {
-            let low = _mm512_loadu_pd(D.exp2_16th.as_ptr());
-            let high = _mm512_loadu_pd(D.exp2_16th.as_ptr().add(8));
-            // The lowest four bits of z are the number of sixteenths; scaling takes the floor of n.
-            let t = _mm512_permutex2var_pd(low, _mm512_castpd_si512(z), high);
-            // Masked away instead of scaled away: an underflow costs a hundred cycles.
-            let seen = _mm512_cmp_pd_mask::<_CMP_NLT_UQ>(x, _mm512_set1_pd(D.exp_min));
-            _mm512_maskz_scalef_pd(seen, _mm512_fmadd_pd(t, p, t), n)
-        }
+        self.exp_above(x, D.exp_min)
     }
     #[inline(always)]
     fn split(self, u: __m512d) -> (__m512d, __m512d, __m512d) {
@@ -161,6 +151,28 @@ impl Simd<f64> for Avx512<f64> {
             let v = _mm256_max_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd::<1>(v));
             let v = _mm_max_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
             _mm_cvtsd_f64(_mm_max_sd(v, _mm_unpackhi_pd(v, v)))
+        }
+    }
+}
+
+impl Avx512<f64> {
+    /// e^x for x below `exp_max` or NaN; 0 at `lowest` and below.
+    #[inline(always)]
+    fn exp_above(self, x: __m512d, lowest: f64) -> __m512d {
+        let s = self;
+        let magic = s.splat(D.magic_16th);
+        let z = s.fma(x, s.splat(D.log2_e), magic);
+        let n = s.sub(z, magic);
+        let p = D.expm1_16th(s, x, n);
+        // SAFETY: `self` proves AVX-512; the table has the sixteen numbers that are loaded.
+        unsafe {
+            let low = _mm512_loadu_pd(D.exp2_16th.as_ptr());
+            let high = _mm512_loadu_pd(D.exp2_16th.as_ptr().add(8));
+            // The lowest four bits of z are the number of sixteenths; scaling takes the floor of n.
+            let t = _mm512_permutex2var_pd(low, _mm512_castpd_si512(z), high);
+            // Masked away instead of scaled away: an underflow costs a hundred cycles.
+            let seen = _mm512_cmp_pd_mask::<_CMP_NLE_UQ>(x, _mm512_set1_pd(lowest));
+            _mm512_maskz_scalef_pd(seen, _mm512_fmadd_pd(t, p, t), n)
         }
     }
 }
@@ -227,20 +239,12 @@ impl Simd<f32> for Avx512<f32> {
         self.exp_neg(self.min(self.splat(F.exp_max), x))
     }
     #[inline(always)]
+    fn exp_cut(self, x: __m512) -> __m512 {
+        self.exp_above(self.min(self.splat(F.exp_max), x), F.exp_cut)
+    }
+    #[inline(always)]
     fn exp_neg(self, x: __m512) -> __m512 {
-        let s = self;
-        let magic = s.splat(F.magic_16th);
-        let z = s.fma(x, s.splat(F.log2_e), magic);
-        let n = s.sub(z, magic);
-        let p = F.expm1_16th(s, x, n);
-        // SAFETY: `self` proves AVX-512; the table has the sixteen numbers that are loaded.
-        unsafe {
-            let table = _mm512_loadu_ps(F.exp2_16th.as_ptr());
-            let t = _mm512_permutexvar_ps(_mm512_castps_si512(z), table);
-            // Masked away instead of scaled away: an underflow costs a hundred cycles.
-            let seen = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(F.exp_min));
-            _mm512_maskz_scalef_ps(seen, _mm512_fmadd_ps(t, p, t), n)
-        }
+        self.exp_above(x, F.exp_min)
     }
     #[inline(always)]
     fn split(self, u: __m512) -> (__m512, __m512, __m512) {
@@ -285,6 +289,26 @@ impl Simd<f32> for Avx512<f32> {
             let v = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
             let v = _mm_max_ps(v, _mm_movehl_ps(v, v));
             _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)))
+        }
+    }
+}
+
+impl Avx512<f32> {
+    /// e^x for x below `exp_max` or NaN; 0 at `lowest` and below.
+    #[inline(always)]
+    fn exp_above(self, x: __m512, lowest: f32) -> __m512 {
+        let s = self;
+        let magic = s.splat(F.magic_16th);
+        let z = s.fma(x, s.splat(F.log2_e), magic);
+        let n = s.sub(z, magic);
+        let p = F.expm1_16th(s, x, n);
+        // SAFETY: `self` proves AVX-512; the table has the sixteen numbers that are loaded.
+        unsafe {
+            let table = _mm512_loadu_ps(F.exp2_16th.as_ptr());
+            let t = _mm512_permutexvar_ps(_mm512_castps_si512(z), table);
+            // Masked away instead of scaled away: an underflow costs a hundred cycles.
+            let seen = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x, _mm512_set1_ps(lowest));
+            _mm512_maskz_scalef_ps(seen, _mm512_fmadd_ps(t, p, t), n)
         }
     }
 }

@@ -12,6 +12,8 @@ pub struct Double {
     /// e^x rounds to 0 here and below; it is infinite at `exp_max` and above.
     pub exp_min: f64,
     pub exp_max: f64,
+    /// Weights of e^x here and below are zero where products of them must not be subnormal.
+    pub exp_cut: f64,
     /// Adding 1.5·2^52 rounds to an integer and leaves it in the low bits; the ±128 is a bias on it,
     /// which the scales 2^∓128 take back.
     pub magic_up: f64,
@@ -34,6 +36,7 @@ pub struct Single {
     pub ln2_lo: f32,
     pub exp_min: f32,
     pub exp_max: f32,
+    pub exp_cut: f32,
     pub magic_up: f32,
     pub magic_down: f32,
     pub scale_down: f32,
@@ -51,6 +54,7 @@ pub const D: Double = Double {
     ln2_lo: 1.908_214_929_270_587_7e-10,
     exp_min: -745.2,
     exp_max: 710.0,
+    exp_cut: -640.0,
     magic_up: 6_755_399_441_055_744.0 + 128.0,
     magic_down: 6_755_399_441_055_744.0 - 128.0,
     scale_down: f64::from_bits((1023 - 128) << 52),
@@ -85,6 +89,7 @@ pub const F: Single = Single {
     ln2_lo: 3.194_618_3e-5,
     exp_min: -103.98,
     exp_max: 89.0,
+    exp_cut: -64.0,
     magic_up: 12_582_912.0 + 64.0,
     magic_down: 12_582_912.0 - 64.0,
     scale_down: f32::from_bits((127 - 64) << 23),

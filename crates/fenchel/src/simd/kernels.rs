@@ -38,32 +38,38 @@ pub fn max_of<T: Real, S: Simd<T>>(s: S, x: &[T]) -> T {
     s.max_lanes(s.max(s.max(m[0], m[1]), s.max(m[2], m[3])))
 }
 
-/// exp((u − shift)·scale), written to `out`; returns its sum.
-pub struct ExpWeights<'a, T> {
+/// exp((u − shift)·scale), written to `out`, the smallest as 0 if `CUT`; returns its sum.
+pub struct ExpWeights<'a, T, const CUT: bool> {
     pub u: &'a [T],
     pub shift: T,
     pub scale: T,
     pub out: &'a mut [T],
 }
 
-impl<T: Real, S: Simd<T>> Terms<T, S> for ExpWeights<'_, T> {
+impl<T: Real, const CUT: bool> ExpWeights<'_, T, CUT> {
+    #[inline(always)]
+    fn exp<S: Simd<T>>(&self, s: S, u: S::V) -> S::V {
+        let x = s.mul(s.sub(u, s.splat(self.shift)), s.splat(self.scale));
+        if CUT { s.exp_cut(x) } else { s.exp(x) }
+    }
+}
+
+impl<T: Real, S: Simd<T>, const CUT: bool> Terms<T, S> for ExpWeights<'_, T, CUT> {
     #[inline(always)]
     fn at(&mut self, s: S, i: usize) -> S::V {
-        let x = s.sub(s.load(&self.u[i..]), s.splat(self.shift));
-        let e = s.exp(s.mul(x, s.splat(self.scale)));
+        let e = self.exp(s, s.load(&self.u[i..]));
         s.store(e, &mut self.out[i..]);
         e
     }
     #[inline(always)]
     fn tail(&mut self, s: S, i: usize) -> S::V {
-        let x = s.sub(s.load_part(&self.u[i..], self.shift), s.splat(self.shift));
-        let e = s.exp(s.mul(x, s.splat(self.scale)));
+        let e = self.exp(s, s.load_part(&self.u[i..], self.shift));
         s.store_part(e, &mut self.out[i..]);
         s.load_part(&self.out[i..], T::ZERO)
     }
 }
 
-/// η·exp((u − shift)·scale), written to `out`; returns its sum.
+/// η·exp((u − shift)·scale) likewise, always cut.
 pub struct WeightedExpWeights<'a, T> {
     pub u: &'a [T],
     pub shift: T,
@@ -72,21 +78,24 @@ pub struct WeightedExpWeights<'a, T> {
     pub out: &'a mut [T],
 }
 
+impl<T: Real> WeightedExpWeights<'_, T> {
+    #[inline(always)]
+    fn weight<S: Simd<T>>(&self, s: S, u: S::V, eta: S::V) -> S::V {
+        s.mul(eta, s.exp_cut(s.mul(s.sub(u, s.splat(self.shift)), s.splat(self.scale))))
+    }
+}
+
 impl<T: Real, S: Simd<T>> Terms<T, S> for WeightedExpWeights<'_, T> {
     #[inline(always)]
     fn at(&mut self, s: S, i: usize) -> S::V {
-        let x = s.sub(s.load(&self.u[i..]), s.splat(self.shift));
-        let e = s.exp(s.mul(x, s.splat(self.scale)));
-        let e = s.mul(s.load(&self.eta[i..]), e);
+        let e = self.weight(s, s.load(&self.u[i..]), s.load(&self.eta[i..]));
         s.store(e, &mut self.out[i..]);
         e
     }
     #[inline(always)]
     fn tail(&mut self, s: S, i: usize) -> S::V {
-        let x = s.sub(s.load_part(&self.u[i..], self.shift), s.splat(self.shift));
-        let e = s.exp(s.mul(x, s.splat(self.scale)));
-        let e = s.mul(s.load_part(&self.eta[i..], T::ZERO), e);
-        s.store_part(e, &mut self.out[i..]);
+        let (u, eta) = (s.load_part(&self.u[i..], self.shift), s.load_part(&self.eta[i..], T::ZERO));
+        s.store_part(self.weight(s, u, eta), &mut self.out[i..]);
         s.load_part(&self.out[i..], T::ZERO)
     }
 }
@@ -130,8 +139,8 @@ impl<T: Real, S: Simd<T>> Terms<T, S> for Sum<'_, T> {
 }
 
 macro_rules! sum_kernel {
-    ($($name:ident: $len:ident;)+) => {
-        $(impl<T: Real> Kernel<T> for $name<'_, T> {
+    ($([$($constant:tt)*] $name:ty: $len:tt;)+) => {
+        $(impl<T: Real, $($constant)*> Kernel<T> for $name {
             type Out = T;
             #[inline(always)]
             fn run<S: Simd<T>>(mut self, s: S) -> T {
@@ -144,19 +153,10 @@ macro_rules! sum_kernel {
 }
 
 sum_kernel! {
-    ExpWeights: u;
-    WeightedExpWeights: u;
-    ExpSum: x;
-}
-
-impl<T: Real> Kernel<T> for Sum<'_, T> {
-    type Out = T;
-    #[inline(always)]
-    fn run<S: Simd<T>>(mut self, s: S) -> T {
-        let n = self.0.len();
-        let (hi, lo) = sum_terms(s, n, &mut self).total(s);
-        hi + lo
-    }
+    [const CUT: bool] ExpWeights<'_, T, CUT>: u;
+    [] WeightedExpWeights<'_, T>: u;
+    [] ExpSum<'_, T>: x;
+    [] Sum<'_, T>: 0;
 }
 
 /// Σ x·y.

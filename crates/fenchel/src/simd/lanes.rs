@@ -51,6 +51,8 @@ pub trait Simd<T: Copy>: Copy {
 
     /// e^x for any x, to an ulp: 1 at 0, 0 at −∞ and below the smallest subnormal, ∞ where it overflows.
     fn exp(self, x: Self::V) -> Self::V;
+    /// e^x, but 0 at −64 (`f32`) or −640 (`f64`) and below.
+    fn exp_cut(self, x: Self::V) -> Self::V;
     /// e^x for x ≤ 0 or NaN, the same numbers as [`Simd::exp`] in fewer instructions.
     fn exp_neg(self, x: Self::V) -> Self::V;
     /// u = 2^k·m with m in [√½, √2), for positive normal u: (k, m, 2^−k).

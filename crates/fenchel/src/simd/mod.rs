@@ -61,8 +61,9 @@ pub fn max_at<T: Real>(level: Level, x: &[T]) -> T {
 
 /// Write out_i = η_i·exp((u_i − shift)·scale), with η_i = 1 if there is no η, and return Σ out_i.
 ///
-/// With shift = max u and scale = 1/λ ≥ 0 no exponential exceeds 1 and the largest is exactly 1; others that
-/// are too small become subnormal, then 0. The sum is compensated: its relative error stays below 8 units in
+/// With shift = max u and scale = 1/λ ≥ 0 no exponential exceeds 1 and the largest is exactly 1. Where the
+/// exponent is −640 or less (−64 for `f32`) the exponential counts as 0, so that products of weights with anything
+/// moderate are not subnormal, which is slow. The sum is compensated: its relative error stays below 8 units in
 /// the last place for any length (for η ≥ 0). NaN in `u` or `eta` gives NaN.
 ///
 /// # Panics
@@ -87,7 +88,7 @@ pub fn exp_weights_at<T: Real>(
 ) -> T {
     assert_eq!(u.len(), out.len(), "exp_weights: lengths of u and out");
     match eta {
-        None => T::run(level, kernels::ExpWeights { u, shift, scale, out }),
+        None => T::run(level, kernels::ExpWeights::<T, true> { u, shift, scale, out }),
         Some(eta) => {
             assert_eq!(u.len(), eta.len(), "exp_weights: lengths of u and eta");
             T::run(level, kernels::WeightedExpWeights { u, shift, scale, eta, out })
@@ -95,7 +96,13 @@ pub fn exp_weights_at<T: Real>(
     }
 }
 
-/// Σ exp((x_i − shift)·scale): the sum of [`exp_weights`] without the weights.
+/// [`exp_weights`] without η, down to the smallest number there is; the slices must be equally long.
+#[inline]
+pub(crate) fn exp_weights_uncut<T: Real>(u: &[T], shift: T, scale: T, out: &mut [T]) -> T {
+    T::run(level(), kernels::ExpWeights::<T, false> { u, shift, scale, out })
+}
+
+/// Σ exp((x_i − shift)·scale), in which nothing is cut.
 #[inline]
 pub fn exp_sum<T: Real>(x: &[T], shift: T, scale: T) -> T {
     exp_sum_at(level(), x, shift, scale)

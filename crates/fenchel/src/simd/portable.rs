@@ -97,20 +97,13 @@ macro_rules! portable {
                 x.into_iter().zip(m).any(|(x, m)| x >= m)
             }
 
-            // The rounded exponent n is kept away from both ends of the range by a bias, which the last
-            // multiplication takes back: that one rounds correctly into subnormals and to infinity. By zero
-            // where nothing is left: an underflow costs a hundred cycles.
             #[inline(always)]
             fn exp(self, x: Self::V) -> Self::V {
-                let (s, c) = (self, $c);
-                let x = s.min(s.splat(c.exp_max), s.max(s.splat(c.exp_min), x));
-                let zero = s.splat(0.0);
-                let magic = s.if_less(x, zero, s.splat(c.magic_up), s.splat(c.magic_down));
-                let scale = s.if_less(x, zero, s.splat(c.scale_down), s.splat(c.scale_up));
-                let scale = s.if_less(s.splat(c.exp_min), x, scale, zero);
-                let z: Self::V = s.fma(x, s.splat(c.log2_e), magic);
-                let p: Self::V = $c.exp_fraction(s, x, s.sub(z, magic));
-                s.mul(exponent!($t, $mantissa, p, z), scale)
+                self.exp_above(x, $c.exp_min)
+            }
+            #[inline(always)]
+            fn exp_cut(self, x: Self::V) -> Self::V {
+                self.exp_above(x, $c.exp_cut)
             }
             #[inline(always)]
             fn exp_neg(self, x: Self::V) -> Self::V {
@@ -152,6 +145,26 @@ macro_rules! portable {
             #[inline(always)]
             fn max_lanes(self, v: Self::V) -> $t {
                 v.into_iter().fold(<$t>::NEG_INFINITY, |a, b| if b > a { b } else { a })
+            }
+        }
+
+        impl Portable<$t> {
+            /// e^x; 0 at `lowest`, a number not above 0 and not below `exp_min`, and below it.
+            ///
+            /// The rounded exponent n is kept away from both ends of the range by a bias, which the last
+            /// multiplication takes back: that one rounds correctly into subnormals and to infinity. By zero
+            /// where nothing is left: an underflow costs a hundred cycles.
+            #[inline(always)]
+            fn exp_above(self, x: [$t; $lanes], lowest: $t) -> [$t; $lanes] {
+                let (s, c) = (self, $c);
+                let x = s.min(s.splat(c.exp_max), s.max(s.splat(c.exp_min), x));
+                let zero = s.splat(0.0);
+                let magic = s.if_less(x, zero, s.splat(c.magic_up), s.splat(c.magic_down));
+                let scale = s.if_less(x, zero, s.splat(c.scale_down), s.splat(c.scale_up));
+                let scale = s.if_less(s.splat(lowest), x, scale, zero);
+                let z: [$t; $lanes] = s.fma(x, s.splat(c.log2_e), magic);
+                let p: [$t; $lanes] = $c.exp_fraction(s, x, s.sub(z, magic));
+                s.mul(exponent!($t, $mantissa, p, z), scale)
             }
         }
     };
