@@ -1,37 +1,28 @@
 //! Sums (or maxima) over coordinates of a function of x_k − y_k, for blocks of samples and atoms.
 //!
 //! Differences are taken before anything else, so that a common offset of all points costs no digits; the
-//! expansion |x|² − 2xy + |y|² would. With few coordinates a chunk of atoms that stays in cache meets four samples
-//! at a time; with many the running values stay in registers, four samples by two registers of atoms.
+//! expansion |x|² − 2xy + |y|² would. The running values of some samples by some atoms stay in registers.
 
 use super::real::Real;
 use crate::measure::Soa;
-use crate::simd::{Level, level};
-use multiversion::{multiversion, target::match_target};
+use crate::simd::{self, Kernel, Level, Simd, level};
+use std::marker::PhantomData;
 
 /// Whether every machine of the target fuses a multiplication with an addition.
 pub(super) const NATIVE_FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 
-/// Atoms of a chunk: with four coordinates of them and four rows, half a first-level cache.
-const CHUNK: usize = 256;
-
 /// How a difference enters the running value, and what becomes of the value in the end.
 pub(super) trait Metric {
-    /// Whether running values outside [`Real::SAFE`] must be computed again with scaling.
-    const SCALED: bool;
+    /// Whether the cost is the square root of the running value; those outside [`Real::SAFE`] must then be computed
+    /// again with scaling.
+    const ROOT: bool = false;
 
-    /// The running value with one more difference.
-    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T;
-
-    /// The cost from the running value.
-    #[inline(always)]
-    fn finish<T: Real>(sum: T) -> T {
-        sum
-    }
+    /// The running value with one more difference, of either sign.
+    fn step<T: simd::Real, S: Simd<T>>(s: S, sum: S::V, difference: S::V) -> S::V;
 }
 
-/// out[s·n + i] = finish(Σ_k step(x_sk − y_ik)); values that may have under- or overflowed are taken from
-/// `careful` instead.
+/// out[s·n + i] = the cost of sample s and atom i; where it is a root that may have under- or overflowed it is taken
+/// from `careful` instead.
 pub(super) fn rows<T: Real, M: Metric>(
     xs: &[T],
     atoms: &Soa<T>,
@@ -44,20 +35,15 @@ pub(super) fn rows<T: Real, M: Metric>(
     }
     debug_assert_eq!(xs.len() / dim * n, out.len());
     if blocks::<T, M>(level(), xs, dim, atoms.data(), n, out) {
-        rescue::<T, M>(xs, atoms, out, careful);
+        rescue(xs, atoms, out, careful);
     }
 }
 
-/// Computes again, in f64 with scaling, what left the range where no digits are lost.
+/// Computes roots again, in f64 with scaling, whose squares left the range where no digits are lost.
 #[cold]
-fn rescue<T: Real, M: Metric>(
-    xs: &[T],
-    atoms: &Soa<T>,
-    out: &mut [T],
-    careful: impl Fn(&[f64], &[f64]) -> f64,
-) {
+fn rescue<T: Real>(xs: &[T], atoms: &Soa<T>, out: &mut [T], careful: impl Fn(&[f64], &[f64]) -> f64) {
     let (dim, n) = (atoms.dim(), atoms.len());
-    let (low, high) = (M::finish(T::SAFE.0), M::finish(T::SAFE.1));
+    let (low, high) = (T::SAFE.0.sqrt(), T::SAFE.1.sqrt());
     let (mut x, mut y) = (vec![0.0; dim], vec![0.0; dim]);
     for (sample, row) in xs.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
         for (wide, narrow) in x.iter_mut().zip(sample) {
@@ -74,7 +60,7 @@ fn rescue<T: Real, M: Metric>(
     }
 }
 
-/// True if some running value left [`Real::SAFE`] and the metric minds.
+/// True if the costs are roots and some square left [`Real::SAFE`].
 fn blocks<T: Real, M: Metric>(
     level: Level,
     xs: &[T],
@@ -83,266 +69,156 @@ fn blocks<T: Real, M: Metric>(
     n: usize,
     out: &mut [T],
 ) -> bool {
-    match level {
-        Level::Avx512 => avx512::<T, M>(xs, dim, atoms, n, out),
-        Level::Avx2 => avx2::<T, M>(xs, dim, atoms, n, out),
-        Level::Scalar => portable::<T, M>(xs, dim, atoms, n, out),
-    }
+    T::run(level, Blocks { xs, dim, atoms, n, out, metric: PhantomData::<M> })
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+avx2+fma"))]
-fn avx512<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
-    match_target! {
-        "x86_64+avx512f" => blocks_body::<T, M, true, true>(xs, dim, atoms, n, out),
-        _ => avx2::<T, M>(xs, dim, atoms, n, out),
-    }
-}
-
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn avx2<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
-    match_target! {
-        "x86_64+fma" => blocks_body::<T, M, true, false>(xs, dim, atoms, n, out),
-        _ => portable::<T, M>(xs, dim, atoms, n, out),
-    }
-}
-
-fn portable<T: Real, M: Metric>(xs: &[T], dim: usize, atoms: &[T], n: usize, out: &mut [T]) -> bool {
-    blocks_body::<T, M, NATIVE_FUSED, false>(xs, dim, atoms, n, out)
-}
-
-/// Lanes are one register of the widest instruction set in use, 64 or 32 bytes, or two of 16.
-#[inline(always)]
-fn blocks_body<T: Real, M: Metric, const FUSED: bool, const WIDE: bool>(
-    xs: &[T],
+struct Blocks<'a, T, M> {
+    xs: &'a [T],
     dim: usize,
-    atoms: &[T],
+    atoms: &'a [T],
     n: usize,
-    out: &mut [T],
-) -> bool {
-    match (WIDE, size_of::<T>()) {
-        (true, 4) if dim > 3 && n >= 32 => tiles::<T, M, FUSED, 16>(xs, dim, atoms, n, out),
-        (true, _) if dim > 3 && n >= 16 => tiles::<T, M, FUSED, 8>(xs, dim, atoms, n, out),
-        (false, 4) if dim > 3 && n >= 16 => tiles::<T, M, FUSED, 8>(xs, dim, atoms, n, out),
-        (false, _) if dim > 3 && n >= 8 => tiles::<T, M, FUSED, 4>(xs, dim, atoms, n, out),
-        _ => chunks::<T, M, FUSED>(xs, dim, atoms, n, out),
+    out: &'a mut [T],
+    metric: PhantomData<M>,
+}
+
+impl<T: Real, M: Metric> Kernel<T> for Blocks<'_, T, M> {
+    type Out = bool;
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) -> bool {
+        // A coordinate of a sample that meets one register of atoms is subtracted straight from memory by AVX-512;
+        // narrower instruction sets load it first, and use it twice.
+        if S::LANES * size_of::<T>() == 64 {
+            self.groups::<S, 8, 1, 4>(s)
+        } else {
+            self.groups::<S, 4, 2, 2>(s)
+        }
     }
 }
 
-/// Many coordinates: the running values of four samples and two registers of atoms stay in registers.
-#[inline(always)]
-fn tiles<T: Real, M: Metric, const FUSED: bool, const W: usize>(
-    xs: &[T],
-    dim: usize,
-    atoms: &[T],
-    n: usize,
-    out: &mut [T],
-) -> bool {
-    let samples = xs.len() / dim;
-    let mut left_range = false;
-    for tile in 0..n.div_ceil(2 * W) {
-        // The last tile ends with the last atom, and does some atoms again.
-        let from = (tile * 2 * W).min(n - 2 * W);
-        let mut s = 0;
-        while s < samples {
-            if s + 4 <= samples {
-                left_range |= tile_of::<T, M, FUSED, 4, W>(xs, dim, atoms, n, s, from, out);
-                s += 4;
+impl<T: Real, M: Metric> Blocks<'_, T, M> {
+    /// X samples at a time by H registers of atoms; what is left one by one, by ALONE registers.
+    #[inline(always)]
+    fn groups<S: Simd<T>, const X: usize, const H: usize, const ALONE: usize>(mut self, s: S) -> bool {
+        let samples = self.xs.len() / self.dim;
+        let mut left_range = false;
+        let mut at = 0;
+        while at < samples {
+            let count = X.min(samples - at);
+            // More than half a group is computed as a whole one.
+            if 2 * count > X {
+                left_range |= self.group::<S, X, H>(s, at, count);
+                at += count;
             } else {
-                left_range |= tile_of::<T, M, FUSED, 1, W>(xs, dim, atoms, n, s, from, out);
-                s += 1;
+                left_range |= self.group::<S, 1, ALONE>(s, at, 1);
+                at += 1;
             }
         }
+        left_range
     }
-    left_range
+
+    /// The X samples from `at` on, of which `count` are real.
+    #[inline(always)]
+    fn group<S: Simd<T>, const X: usize, const H: usize>(&mut self, s: S, at: usize, count: usize) -> bool {
+        let (dim, n) = (self.dim, self.n);
+        let x: [&[T]; X] = std::array::from_fn(|r| &self.xs[(at + r.min(count - 1)) * dim..][..dim]);
+        let rows = &mut self.out[at * n..(at + count) * n];
+        let mut left_range = false;
+        let mut from = 0;
+        while n - from >= H * S::LANES {
+            left_range |= tile::<T, M, S, X, H, false>(s, x, self.atoms, n, from, rows);
+            from += H * S::LANES;
+        }
+        if from < n {
+            left_range |= tile::<T, M, S, X, H, true>(s, x, self.atoms, n, from, rows);
+        }
+        left_range
+    }
 }
 
-/// Samples `s`, …, `s` + S − 1 against atoms `from`, …, `from` + 2W − 1.
+/// X samples against the atoms from `from` on that fill H registers, or PART of them.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn tile_of<T: Real, M: Metric, const FUSED: bool, const S: usize, const W: usize>(
-    xs: &[T],
-    dim: usize,
-    atoms: &[T],
-    n: usize,
-    s: usize,
-    from: usize,
-    out: &mut [T],
-) -> bool {
-    let x: [&[T]; S] = std::array::from_fn(|r| &xs[(s + r) * dim..(s + r + 1) * dim]);
-    let mut sums = [[[T::ZERO; W]; 2]; S];
-    for (k, coordinate) in atoms.chunks_exact(n).enumerate().take(dim) {
-        let (Some(y0), Some(y1)) =
-            (coordinate[from..].first_chunk::<W>(), coordinate[from + W..].first_chunk::<W>())
-        else {
-            return false;
-        };
-        for r in 0..S {
-            let x = x[r][k];
-            for w in 0..W {
-                sums[r][0][w] = M::step::<T, FUSED>(sums[r][0][w], x - y0[w]);
-            }
-            for w in 0..W {
-                sums[r][1][w] = M::step::<T, FUSED>(sums[r][1][w], x - y1[w]);
-            }
-        }
-    }
-    let mut outside = false;
-    for (r, sums) in sums.iter().enumerate() {
-        let row = &mut out[(s + r) * n + from..(s + r) * n + from + 2 * W];
-        row.copy_from_slice(sums.as_flattened());
-        outside |= finish::<T, M>(row);
-    }
-    outside
-}
-
-/// Turns running values into costs.
-#[inline(always)]
-fn finish<T: Real, M: Metric>(row: &mut [T]) -> bool {
-    let mut outside = 0u32;
-    for c in row {
-        if M::SCALED {
-            outside |= u32::from(c.left_safe_range());
-        }
-        *c = M::finish(*c);
-    }
-    outside != 0
-}
-
-/// Few coordinates, or few atoms.
-#[inline(always)]
-fn chunks<T: Real, M: Metric, const FUSED: bool>(
-    xs: &[T],
-    dim: usize,
-    atoms: &[T],
-    n: usize,
-    out: &mut [T],
-) -> bool {
-    let samples = xs.len() / dim;
-    let mut left_range = false;
-    let mut from = 0;
-    while from < n {
-        let width = CHUNK.min(n - from);
-        let mut s = 0;
-        while s + 4 <= samples {
-            let x = &xs[s * dim..(s + 4) * dim];
-            let mut rest = &mut out[s * n..(s + 4) * n];
-            let rows: [&mut [T]; 4] = std::array::from_fn(|_| {
-                let (row, tail) = std::mem::take(&mut rest).split_at_mut(n);
-                rest = tail;
-                &mut row[from..from + width]
-            });
-            left_range |= group::<T, M, FUSED, 4>(x, dim, atoms, n, from, rows);
-            s += 4;
-        }
-        while s < samples {
-            let row = &mut out[s * n + from..s * n + from + width];
-            left_range |= group::<T, M, FUSED, 1>(&xs[s * dim..(s + 1) * dim], dim, atoms, n, from, [row]);
-            s += 1;
-        }
-        from += width;
-    }
-    left_range
-}
-
-/// S samples against one chunk of atoms.
-#[inline(always)]
-fn group<T: Real, M: Metric, const FUSED: bool, const S: usize>(
-    x: &[T],
-    dim: usize,
+fn tile<T: Real, M: Metric, S: Simd<T>, const X: usize, const H: usize, const PART: bool>(
+    s: S,
+    x: [&[T]; X],
     atoms: &[T],
     n: usize,
     from: usize,
-    mut rows: [&mut [T]; S],
+    rows: &mut [T],
 ) -> bool {
-    let mut k = match dim {
-        1 => pass::<T, M, FUSED, true, S, 1>(x, dim, 0, atoms, n, from, &mut rows),
-        2 => pass::<T, M, FUSED, true, S, 2>(x, dim, 0, atoms, n, from, &mut rows),
-        3 => pass::<T, M, FUSED, true, S, 3>(x, dim, 0, atoms, n, from, &mut rows),
-        _ => pass::<T, M, FUSED, true, S, 4>(x, dim, 0, atoms, n, from, &mut rows),
+    let places = |h: usize| {
+        let at = from + h * S::LANES;
+        if PART { at.min(n)..(at + S::LANES).min(n) } else { at..at + S::LANES }
     };
-    while k + 4 <= dim {
-        k = pass::<T, M, FUSED, false, S, 4>(x, dim, k, atoms, n, from, &mut rows);
-    }
-    while k < dim {
-        k = pass::<T, M, FUSED, false, S, 1>(x, dim, k, atoms, n, from, &mut rows);
-    }
-    let mut outside = false;
-    for row in rows {
-        outside |= finish::<T, M>(row);
-    }
-    outside
-}
-
-/// Adds coordinates `k`, …, `k` + K − 1 to the running values; returns the next coordinate.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn pass<T: Real, M: Metric, const FUSED: bool, const FIRST: bool, const S: usize, const K: usize>(
-    x: &[T],
-    dim: usize,
-    k: usize,
-    atoms: &[T],
-    n: usize,
-    from: usize,
-    rows: &mut [&mut [T]; S],
-) -> usize {
-    let width = rows[0].len();
-    let x: [[T; K]; S] = std::array::from_fn(|s| std::array::from_fn(|j| x[s * dim + k + j]));
-    let y: [&[T]; K] = std::array::from_fn(|j| &atoms[(k + j) * n + from..(k + j) * n + from + width]);
-    let rows: [&mut [T]; S] = rows.each_mut().map(|row| &mut row[..width]);
-    for i in 0..width {
-        for s in 0..S {
-            let mut sum = if FIRST { T::ZERO } else { rows[s][i] };
-            for j in 0..K {
-                sum = M::step::<T, FUSED>(sum, x[s][j] - y[j][i]);
+    let dim = x[0].len();
+    let mut sums = [[s.splat(T::ZERO); H]; X];
+    for k in 0..dim {
+        let coordinate = &atoms[k * n..(k + 1) * n];
+        for h in 0..H {
+            let y = &coordinate[places(h)];
+            let y = if PART { s.load_part(y, T::ZERO) } else { s.load(y) };
+            for r in 0..X {
+                sums[r][h] = M::step(s, sums[r][h], s.sub(y, s.splat(x[r][k])));
             }
-            rows[s][i] = sum;
         }
     }
-    k + K
+    let (low, high) = (s.splat(T::SAFE.0), s.splat(T::SAFE.1));
+    let mut outside = false;
+    for (sums, row) in sums.into_iter().zip(rows.chunks_exact_mut(n)) {
+        for (h, mut cost) in sums.into_iter().enumerate() {
+            if M::ROOT {
+                // The lanes without atoms may call for a look at all costs, which finds nothing.
+                outside |= s.any_ge(low, cost) | s.any_ge(cost, high);
+                cost = s.sqrt(cost);
+            }
+            let row = &mut row[places(h)];
+            if PART { s.store_part(cost, row) } else { s.store(cost, row) }
+        }
+    }
+    outside
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{L2, Linf, SqEuclidean};
+    use super::super::{L1, L2, Linf, SqEuclidean};
     use super::*;
+    use crate::cost::Cost;
 
-    /// Every body, whatever this machine has.
-    fn all_bodies<M: Metric>() {
-        for (samples, n, dim) in
-            [(1, 1, 1), (5, 7, 2), (4, 300, 3), (9, 16, 4), (6, 33, 5), (2, 40, 64), (3, 9, 17)]
-        {
+    /// Every level of this machine, every shape of a tile.
+    fn all_levels<M: Metric + Cost>(cost: &M) {
+        let shapes = [
+            (1, 1, 1),
+            (5, 7, 2),
+            (4, 300, 3),
+            (9, 16, 4),
+            (6, 33, 5),
+            (20, 40, 64),
+            (3, 9, 17),
+            (33, 70, 150),
+        ];
+        for (samples, n, dim) in shapes {
             let mut rng = crate::measure::stream(1, n as u64, dim as u64);
             let xs: Vec<f64> = (0..samples * dim).map(|_| rng.normal()).collect();
             let ys: Vec<f64> = (0..n * dim).map(|_| rng.normal()).collect();
-            let expected: Vec<f64> = (0..samples * n)
-                .map(|at| {
-                    let (s, i) = (at / n, at % n);
-                    let step = |sum, k: usize| M::step::<f64, false>(sum, xs[s * dim + k] - ys[k * n + i]);
-                    M::finish((0..dim).fold(0.0, step))
-                })
-                .collect();
-            let mut out = vec![0.0; samples * n];
-            for body in [
-                blocks_body::<f64, M, true, false>,
-                blocks_body::<f64, M, true, true>,
-                chunks::<f64, M, false>,
-                portable::<f64, M>,
-                avx2::<f64, M>,
-                avx512::<f64, M>,
-            ] {
-                out.fill(f64::NAN);
-                assert!(!body(&xs, dim, &ys, n, &mut out));
-                for (c, e) in out.iter().zip(&expected) {
-                    assert!((c - e).abs() <= 1e-14 * e, "{samples} × {n}, d = {dim}: {c} against {e}");
+            let atom = |i: usize| (0..dim).map(|k| ys[k * n + i]).collect::<Vec<_>>();
+            for level in Level::ALL.into_iter().filter(|l| l.is_available()) {
+                let mut out = vec![f64::NAN; samples * n];
+                assert!(!blocks::<f64, M>(level, &xs, dim, &ys, n, &mut out) || n % 4 != 0);
+                for (at, c) in out.iter().enumerate() {
+                    let e = cost.eval(&xs[at / n * dim..][..dim], &atom(at % n));
+                    assert!(
+                        (c - e).abs() <= 1e-14 * e,
+                        "{level:?}: {samples} × {n}, d = {dim}: {c} against {e}"
+                    );
                 }
             }
         }
     }
 
     #[test]
-    fn every_body_computes_the_same() {
-        all_bodies::<SqEuclidean>();
-        all_bodies::<Linf>();
-        all_bodies::<L2>();
+    fn every_level_computes_the_same() {
+        all_levels(&SqEuclidean);
+        all_levels(&Linf);
+        all_levels(&L1);
+        all_levels(&L2);
     }
 }

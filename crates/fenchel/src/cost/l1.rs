@@ -2,19 +2,17 @@
 
 use super::Cost;
 use super::kernel::{self, Metric};
-use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{Real, Simd};
 
 /// Σ |x_k − y_k|.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1;
 
 impl Metric for L1 {
-    const SCALED: bool = false;
-
     #[inline(always)]
-    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
-        sum + difference.abs()
+    fn step<T: Real, S: Simd<T>>(s: S, sum: S::V, difference: S::V) -> S::V {
+        s.add(sum, s.abs(difference))
     }
 }
 

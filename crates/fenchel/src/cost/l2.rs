@@ -4,22 +4,18 @@ use super::Cost;
 use super::kernel::{self, Metric};
 use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{self, Simd};
 
 /// (Σ (x_k − y_k)²)^½, scaled where the squares would leave the range of the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L2;
 
 impl Metric for L2 {
-    const SCALED: bool = true;
+    const ROOT: bool = true;
 
     #[inline(always)]
-    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
-        difference.times_plus::<FUSED>(difference, sum)
-    }
-
-    #[inline(always)]
-    fn finish<T: Real>(sum: T) -> T {
-        sum.sqrt()
+    fn step<T: simd::Real, S: Simd<T>>(s: S, sum: S::V, difference: S::V) -> S::V {
+        s.fma(difference, difference, sum)
     }
 }
 

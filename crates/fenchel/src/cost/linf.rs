@@ -4,17 +4,16 @@ use super::Cost;
 use super::kernel::{self, Metric};
 use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{self, Simd};
 
 /// max |x_k − y_k|.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linf;
 
 impl Metric for Linf {
-    const SCALED: bool = false;
-
     #[inline(always)]
-    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
-        sum.larger(difference.abs())
+    fn step<T: simd::Real, S: Simd<T>>(s: S, sum: S::V, difference: S::V) -> S::V {
+        s.max(s.abs(difference), sum)
     }
 }
 

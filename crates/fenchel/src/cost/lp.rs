@@ -5,6 +5,7 @@ use super::kernel::{self, Metric};
 use super::pow::raise;
 use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{self, Simd};
 use crate::{Error, Result};
 
 /// Atoms whose powers are held at a time.
@@ -70,7 +71,7 @@ impl Lp {
                     let powers = &mut powers[..y.len()];
                     powers.iter_mut().zip(y).for_each(|(t, y)| *t = (*x - *y).abs());
                     raise(powers, self.p);
-                    sums.iter_mut().zip(&*powers).for_each(|(sum, t)| *sum = *sum + *t);
+                    sums.iter_mut().zip(&*powers).for_each(|(sum, t)| *sum += *t);
                 }
             }
         }
@@ -110,24 +111,22 @@ impl Lp {
 
 /// One type an exponent, so that the loop over coordinates holds no call.
 macro_rules! sum_of_powers {
-    ($name:ident, $t:ident => $power:expr) => {
+    ($name:ident, $s:ident, $t:ident => $power:expr) => {
         struct $name;
         impl Metric for $name {
-            const SCALED: bool = false;
-
             #[inline(always)]
-            fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
-                let $t = difference.abs();
+            fn step<T: simd::Real, S: Simd<T>>($s: S, sum: S::V, difference: S::V) -> S::V {
+                let $t = $s.abs(difference);
                 let (a, b) = $power;
-                a.times_plus::<FUSED>(b, sum)
+                $s.fma(a, b, sum)
             }
         }
     };
 }
 
-sum_of_powers!(Sum3Halves, t => (t, t.sqrt()));
-sum_of_powers!(Sum3, t => (t * t, t));
-sum_of_powers!(Sum4, t => (t * t, t * t));
+sum_of_powers!(Sum3Halves, s, t => (t, s.sqrt(t)));
+sum_of_powers!(Sum3, s, t => (s.mul(t, t), t));
+sum_of_powers!(Sum4, s, t => (s.mul(t, t), s.mul(t, t)));
 
 impl Cost for Lp {
     fn name(&self) -> String {

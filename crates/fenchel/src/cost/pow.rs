@@ -12,7 +12,7 @@ pub(super) fn raise<T: Real>(values: &mut [T], q: f64) {
     match q {
         0.5 => values.iter_mut().for_each(|t| *t = t.sqrt()),
         1.0 => {}
-        1.5 => values.iter_mut().for_each(|t| *t = *t * t.sqrt()),
+        1.5 => values.iter_mut().for_each(|t| *t *= t.sqrt()),
         2.0 => values.iter_mut().for_each(|t| *t = *t * *t),
         3.0 => values.iter_mut().for_each(|t| *t = *t * *t * *t),
         4.0 => values.iter_mut().for_each(|t| *t = (*t * *t) * (*t * *t)),

@@ -1,20 +1,13 @@
 //! The two floating-point types that kernels are written for.
 
-use std::ops::{Add, Mul, Sub};
+use crate::simd;
 
 /// `f32` or `f64`.
-pub(super) trait Real:
-    Copy + Default + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Send + Sync
-{
-    const ZERO: Self;
+pub(super) trait Real: simd::Real {
     const HALF: Self;
     /// Sums of powers between these two bounds lost nothing to under- or overflow.
     const SAFE: (Self, Self);
 
-    fn from_f64(x: f64) -> Self;
-    fn to_f64(self) -> f64;
-    fn abs(self) -> Self;
-    fn sqrt(self) -> Self;
     fn recip(self) -> Self;
     fn fused(self, factor: Self, term: Self) -> Self;
 
@@ -41,26 +34,9 @@ pub(super) trait Real:
 macro_rules! real {
     ($t:ident, $safe:expr) => {
         impl Real for $t {
-            const ZERO: Self = 0.0;
             const HALF: Self = 0.5;
             const SAFE: (Self, Self) = $safe;
 
-            #[inline(always)]
-            fn from_f64(x: f64) -> Self {
-                x as $t
-            }
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                f64::from(self)
-            }
-            #[inline(always)]
-            fn abs(self) -> Self {
-                $t::abs(self)
-            }
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                $t::sqrt(self)
-            }
             #[inline(always)]
             fn recip(self) -> Self {
                 $t::recip(self)

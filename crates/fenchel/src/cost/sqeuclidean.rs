@@ -2,19 +2,17 @@
 
 use super::Cost;
 use super::kernel::{self, Metric};
-use super::real::Real;
 use crate::measure::Soa;
+use crate::simd::{Real, Simd};
 
 /// Σ (x_k − y_k)².
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqEuclidean;
 
 impl Metric for SqEuclidean {
-    const SCALED: bool = false;
-
     #[inline(always)]
-    fn step<T: Real, const FUSED: bool>(sum: T, difference: T) -> T {
-        difference.times_plus::<FUSED>(difference, sum)
+    fn step<T: Real, S: Simd<T>>(s: S, sum: S::V, difference: S::V) -> S::V {
+        s.fma(difference, difference, sum)
     }
 }
 

@@ -90,6 +90,8 @@ impl Simd<f64> for Avx2<f64> {
         sub(a, b) = _mm256_sub_pd(a, b);
         mul(a, b) = _mm256_mul_pd(a, b);
         div(a, b) = _mm256_div_pd(a, b);
+        abs(a) = _mm256_andnot_pd(_mm256_set1_pd(-0.0), a);
+        sqrt(a) = _mm256_sqrt_pd(a);
         max(a, b) = _mm256_max_pd(a, b);
         min(a, b) = _mm256_min_pd(a, b);
         fma(a, b, c) = _mm256_fmadd_pd(a, b, c);
@@ -249,6 +251,8 @@ impl Simd<f32> for Avx2<f32> {
         sub(a, b) = _mm256_sub_ps(a, b);
         mul(a, b) = _mm256_mul_ps(a, b);
         div(a, b) = _mm256_div_ps(a, b);
+        abs(a) = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
+        sqrt(a) = _mm256_sqrt_ps(a);
         max(a, b) = _mm256_max_ps(a, b);
         min(a, b) = _mm256_min_ps(a, b);
         fma(a, b, c) = _mm256_fmadd_ps(a, b, c);

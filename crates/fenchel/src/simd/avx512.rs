@@ -83,6 +83,8 @@ impl Simd<f64> for Avx512<f64> {
         sub(a, b) = _mm512_sub_pd(a, b);
         mul(a, b) = _mm512_mul_pd(a, b);
         div(a, b) = _mm512_div_pd(a, b);
+        abs(a) = _mm512_abs_pd(a);
+        sqrt(a) = _mm512_sqrt_pd(a);
         max(a, b) = _mm512_max_pd(a, b);
         min(a, b) = _mm512_min_pd(a, b);
         fma(a, b, c) = _mm512_fmadd_pd(a, b, c);
@@ -214,6 +216,8 @@ impl Simd<f32> for Avx512<f32> {
         sub(a, b) = _mm512_sub_ps(a, b);
         mul(a, b) = _mm512_mul_ps(a, b);
         div(a, b) = _mm512_div_ps(a, b);
+        abs(a) = _mm512_abs_ps(a);
+        sqrt(a) = _mm512_sqrt_ps(a);
         max(a, b) = _mm512_max_ps(a, b);
         min(a, b) = _mm512_min_ps(a, b);
         fma(a, b, c) = _mm512_fmadd_ps(a, b, c);

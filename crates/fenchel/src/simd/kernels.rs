@@ -100,6 +100,36 @@ impl<T: Real, S: Simd<T>> Terms<T, S> for WeightedExpWeights<'_, T> {
     }
 }
 
+/// The same with the scores in `out`.
+pub struct ExpWeightsInPlace<'a, T> {
+    pub shift: T,
+    pub scale: T,
+    pub eta: &'a [T],
+    pub out: &'a mut [T],
+}
+
+impl<T: Real> ExpWeightsInPlace<'_, T> {
+    #[inline(always)]
+    fn weight<S: Simd<T>>(&self, s: S, u: S::V, eta: S::V) -> S::V {
+        s.mul(eta, s.exp_cut(s.mul(s.sub(u, s.splat(self.shift)), s.splat(self.scale))))
+    }
+}
+
+impl<T: Real, S: Simd<T>> Terms<T, S> for ExpWeightsInPlace<'_, T> {
+    #[inline(always)]
+    fn at(&mut self, s: S, i: usize) -> S::V {
+        let e = self.weight(s, s.load(&self.out[i..]), s.load(&self.eta[i..]));
+        s.store(e, &mut self.out[i..]);
+        e
+    }
+    #[inline(always)]
+    fn tail(&mut self, s: S, i: usize) -> S::V {
+        let (u, eta) = (s.load_part(&self.out[i..], self.shift), s.load_part(&self.eta[i..], T::ZERO));
+        s.store_part(self.weight(s, u, eta), &mut self.out[i..]);
+        s.load_part(&self.out[i..], T::ZERO)
+    }
+}
+
 /// Σ exp((x − shift)·scale).
 pub struct ExpSum<'a, T> {
     pub x: &'a [T],
@@ -155,6 +185,7 @@ macro_rules! sum_kernel {
 sum_kernel! {
     [const CUT: bool] ExpWeights<'_, T, CUT>: u;
     [] WeightedExpWeights<'_, T>: u;
+    [] ExpWeightsInPlace<'_, T>: out;
     [] ExpSum<'_, T>: x;
     [] Sum<'_, T>: 0;
 }

@@ -29,6 +29,10 @@ pub trait Simd<T: Copy>: Copy {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// a / b.
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// |a|.
+    fn abs(self, a: Self::V) -> Self::V;
+    /// √a.
+    fn sqrt(self, a: Self::V) -> Self::V;
     /// a if a > b, else b: b where either is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// a if a < b, else b: b where either is NaN.

@@ -34,6 +34,7 @@ impl Level {
         }
     }
 
+    #[inline]
     fn from_code(code: u8) -> Level {
         Level::ALL[usize::from(code).min(Level::ALL.len() - 1)]
     }

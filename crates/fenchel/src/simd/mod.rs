@@ -38,6 +38,7 @@ mod real;
 mod sum;
 
 pub use dispatch::vectorize;
+pub(crate) use lanes::{Kernel, Simd};
 pub use level::{Level, level};
 pub(crate) use logsum::{PartialSum, Sink as LogSumSink};
 pub use real::Real;
@@ -100,6 +101,12 @@ pub fn exp_weights_at<T: Real>(
 #[inline]
 pub(crate) fn exp_weights_uncut<T: Real>(u: &[T], shift: T, scale: T, out: &mut [T]) -> T {
     T::run(level(), kernels::ExpWeights::<T, false> { u, shift, scale, out })
+}
+
+/// [`exp_weights`] with η of scores that lie where the weights shall be; the slices must be equally long.
+#[inline]
+pub(crate) fn exp_weights_in_place<T: Real>(u: &mut [T], shift: T, scale: T, eta: &[T]) -> T {
+    T::run(level(), kernels::ExpWeightsInPlace { shift, scale, eta, out: u })
 }
 
 /// Σ exp((x_i − shift)·scale), in which nothing is cut.

@@ -62,6 +62,14 @@ macro_rules! portable {
                 std::array::from_fn(|i| a[i] / b[i])
             }
             #[inline(always)]
+            fn abs(self, a: Self::V) -> Self::V {
+                a.map(<$t>::abs)
+            }
+            #[inline(always)]
+            fn sqrt(self, a: Self::V) -> Self::V {
+                a.map(<$t>::sqrt)
+            }
+            #[inline(always)]
             fn max(self, a: Self::V, b: Self::V) -> Self::V {
                 std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
             }

@@ -293,7 +293,10 @@ impl Context<'_> {
         let n = view.phi.len();
         let dim = self.problem.dim;
         let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
-        let tile_rows = (TILE / n.max(1)).clamp(1, self.net.block);
+        // With many coordinates groups of eight samples are worth a larger tile.
+        let together = if dim > 3 { (64 * TILE / n.max(1)).min(8) } else { 1 };
+        let tile_rows = (TILE / n.max(1)).max(together).clamp(1, self.net.block);
+        let tile_rows = if tile_rows > 8 { tile_rows - tile_rows % 8 } else { tile_rows };
         buffers.tile.resize(tile_rows * n, 0.0);
         if list {
             buffers.top.fill(f64::NEG_INFINITY);

@@ -1,90 +1,138 @@
-//! Small loops over one row of scores, compiled for the instruction sets that matter.
+//! Small loops over one row of scores, or a few.
 
-use multiversion::multiversion;
-
-const LANES: usize = 16;
+use crate::simd::{Kernel, Real, Simd, level};
 
 /// c_i ← φ_i − c_i in place; returns the maximum (−∞ for an empty row), or NaN if one is not finite.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma"))]
-pub(crate) fn scores(phi: &[f64], c: &mut [f64]) -> f64 {
-    let n = phi.len().min(c.len());
-    let (phi, c) = (&phi[..n], &mut c[..n]);
-    let mut best = [f64::NEG_INFINITY; LANES];
-    // Stays 0, unless a score is not finite.
-    let mut poison = [0.0; LANES];
-    let mut phi_lanes = phi.chunks_exact(LANES);
-    let mut c_lanes = c.chunks_exact_mut(LANES);
-    for (p, c) in (&mut phi_lanes).zip(&mut c_lanes) {
-        for k in 0..LANES {
-            let u = p[k] - c[k];
-            c[k] = u;
-            best[k] = if u > best[k] { u } else { best[k] };
-            poison[k] += 0.0 * u;
-        }
-    }
-    for (p, c) in phi_lanes.remainder().iter().zip(c_lanes.into_remainder()) {
-        let u = p - *c;
-        *c = u;
-        best[0] = if u > best[0] { u } else { best[0] };
-        poison[0] += 0.0 * u;
-    }
-    let poison: f64 = poison.iter().sum();
-    best.iter().fold(f64::NEG_INFINITY, |a, &b| if b > a { b } else { a }) + poison
+pub(crate) fn scores<T: Real>(phi: &[T], c: &mut [T]) -> T {
+    T::run(level(), Scores { phi, c })
 }
 
-/// The same in single precision.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma"))]
-pub(crate) fn scores_f32(phi: &[f32], c: &mut [f32]) -> f32 {
-    let n = phi.len().min(c.len());
-    let (phi, c) = (&phi[..n], &mut c[..n]);
-    let mut best = [f32::NEG_INFINITY; 2 * LANES];
-    // Stays 0, unless a score is not finite.
-    let mut poison = [0.0; 2 * LANES];
-    let mut phi_lanes = phi.chunks_exact(2 * LANES);
-    let mut c_lanes = c.chunks_exact_mut(2 * LANES);
-    for (p, c) in (&mut phi_lanes).zip(&mut c_lanes) {
-        for k in 0..2 * LANES {
-            let u = p[k] - c[k];
-            c[k] = u;
-            best[k] = if u > best[k] { u } else { best[k] };
-            poison[k] += 0.0 * u;
+struct Scores<'a, T> {
+    phi: &'a [T],
+    c: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Scores<'_, T> {
+    type Out = T;
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) -> T {
+        let lanes = S::LANES;
+        let zero = s.splat(T::ZERO);
+        let mut best = [s.splat(T::NEG_INFINITY); 4];
+        // Stays 0, unless a score is not finite.
+        let mut poison = [zero; 4];
+        let mut phi = self.phi.chunks_exact(4 * lanes);
+        let mut c = self.c.chunks_exact_mut(4 * lanes);
+        for (phi, c) in phi.by_ref().zip(c.by_ref()) {
+            for r in 0..4 {
+                let u = s.sub(s.load(&phi[r * lanes..]), s.load(&c[r * lanes..]));
+                s.store(u, &mut c[r * lanes..]);
+                best[r] = s.max(u, best[r]);
+                poison[r] = s.fma(u, zero, poison[r]);
+            }
+        }
+        for (phi, c) in phi.remainder().chunks(lanes).zip(c.into_remainder().chunks_mut(lanes)) {
+            let u = s.sub(s.load_part(phi, T::ZERO), s.load_part(c, T::ZERO));
+            s.store_part(u, c);
+            // The lanes after the end are not scores.
+            best[0] = s.max(s.load_part(c, T::NEG_INFINITY), best[0]);
+            poison[0] = s.fma(u, zero, poison[0]);
+        }
+        let best = s.max(s.max(best[0], best[1]), s.max(best[2], best[3]));
+        let poison = s.add(s.add(poison[0], poison[1]), s.add(poison[2], poison[3]));
+        s.max_lanes(best) + s.sum_lanes(poison)
+    }
+}
+
+/// q_i += Σ_s a_s p_si, for rows p that lie one after the other.
+pub(crate) fn add_rows<T: Real>(a: &[T], p: &[T], q: &mut [T]) {
+    T::run(level(), AddRows { a, p, q });
+}
+
+struct AddRows<'a, T> {
+    a: &'a [T],
+    p: &'a [T],
+    q: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for AddRows<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let (lanes, n) = (S::LANES, self.q.len());
+        let mut i = 0;
+        while n - i >= 4 * lanes {
+            let mut sums: [S::V; 4] = std::array::from_fn(|r| s.load(&self.q[i + r * lanes..]));
+            for (a, p) in self.a.iter().zip(self.p.chunks_exact(n)) {
+                let (a, p) = (s.splat(*a), &p[i..i + 4 * lanes]);
+                for r in 0..4 {
+                    sums[r] = s.fma(a, s.load(&p[r * lanes..]), sums[r]);
+                }
+            }
+            for (r, sum) in sums.into_iter().enumerate() {
+                s.store(sum, &mut self.q[i + r * lanes..]);
+            }
+            i += 4 * lanes;
+        }
+        while i < n {
+            let end = n.min(i + lanes);
+            let mut sum = s.load_part(&self.q[i..end], T::ZERO);
+            for (a, p) in self.a.iter().zip(self.p.chunks_exact(n)) {
+                sum = s.fma(s.splat(*a), s.load_part(&p[i..end], T::ZERO), sum);
+            }
+            s.store_part(sum, &mut self.q[i..end]);
+            i = end;
         }
     }
-    for (p, c) in phi_lanes.remainder().iter().zip(c_lanes.into_remainder()) {
-        let u = p - *c;
-        *c = u;
-        best[0] = if u > best[0] { u } else { best[0] };
-        poison[0] += 0.0 * u;
-    }
-    let poison: f32 = poison.iter().sum();
-    best.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a }) + poison
 }
 
 /// y_i ← max(y_i, u_i − shift).
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma"))]
-pub(crate) fn raise(u: &[f64], shift: f64, y: &mut [f64]) {
-    for (y, u) in y.iter_mut().zip(u) {
-        let v = u - shift;
-        *y = if v > *y { v } else { *y };
+pub(crate) fn raise<T: Real>(u: &[T], shift: T, y: &mut [T]) {
+    T::run(level(), Raise { u, shift, y });
+}
+
+struct Raise<'a, T> {
+    u: &'a [T],
+    shift: T,
+    y: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Raise<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let shift = s.splat(self.shift);
+        for (y, u) in self.y.chunks_mut(S::LANES).zip(self.u.chunks(S::LANES)) {
+            let v = s.max(s.sub(s.load_part(u, T::ZERO), shift), s.load_part(y, T::ZERO));
+            s.store_part(v, y);
+        }
     }
 }
 
 /// Σ p_i² v_i. Weights whose square would be subnormal, and slow, count as zero.
-#[multiversion(targets("x86_64+avx512f+avx512dq+avx512vl+avx512bw+fma", "x86_64+avx2+fma"))]
-pub(crate) fn square_dot(p: &[f64], v: &[f64]) -> f64 {
-    let n = p.len().min(v.len());
-    let mut sum = [0.0; LANES];
-    let mut p_lanes = p[..n].chunks_exact(LANES);
-    let mut v_lanes = v[..n].chunks_exact(LANES);
-    for (p, v) in (&mut p_lanes).zip(&mut v_lanes) {
-        for k in 0..LANES {
-            let p = if p[k] > 1e-100 { p[k] } else { 0.0 };
-            sum[k] += p * p * v[k];
+pub(crate) fn square_dot<T: Real>(p: &[T], v: &[T]) -> T {
+    T::run(level(), SquareDot { p, v })
+}
+
+struct SquareDot<'a, T> {
+    p: &'a [T],
+    v: &'a [T],
+}
+
+impl<T: Real> Kernel<T> for SquareDot<'_, T> {
+    type Out = T;
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) -> T {
+        let (zero, least) = (s.splat(T::ZERO), s.splat(T::MIN_POSITIVE.sqrt()));
+        let mut sums = [zero; 2];
+        for (p, v) in self.p.chunks(2 * S::LANES).zip(self.v.chunks(2 * S::LANES)) {
+            let cut = S::LANES.min(p.len());
+            for (sum, (p, v)) in sums.iter_mut().zip([(&p[..cut], &v[..cut]), (&p[cut..], &v[cut..])]) {
+                let p = s.load_part(p, T::ZERO);
+                let p = s.if_less(least, p, p, zero);
+                *sum = s.fma(s.mul(p, p), s.load_part(v, T::ZERO), *sum);
+            }
         }
+        s.sum_lanes(s.add(sums[0], sums[1]))
     }
-    for (p, v) in p_lanes.remainder().iter().zip(v_lanes.remainder()) {
-        let p = if *p > 1e-100 { *p } else { 0.0 };
-        sum[0] += p * p * v;
-    }
-    sum.iter().sum()
 }

@@ -1,6 +1,6 @@
 //! The stochastic oracle: value and gradient of the dual on a batch of samples, in either precision.
 
-use super::kernels::{scores, scores_f32};
+use super::kernels::{add_rows, scores};
 use super::problem::{Frozen, SemiDiscrete, is_entropic};
 use crate::cost::Cost;
 use crate::divergence::{Divergence, Row, Scratch};
@@ -8,14 +8,12 @@ use crate::error::{Error, Result};
 use crate::measure::Soa;
 use crate::simd::{self, Real};
 use rayon::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the oracle needs of a number beyond arithmetic; f32 and f64 have it.
 pub trait Scalar: Real + Send + Sync + Default {
     #[doc(hidden)]
     fn costs(cost: &dyn Cost, xs: &[Self], atoms: &Soa<Self>, out: &mut [Self]);
-    #[doc(hidden)]
-    fn scores(phi: &[Self], costs: &mut [Self]) -> Self;
     #[doc(hidden)]
     fn soa(points: &Soa<f64>, center: &[f64]) -> Soa<Self>;
     #[doc(hidden)]
@@ -27,9 +25,6 @@ pub trait Scalar: Real + Send + Sync + Default {
 impl Scalar for f64 {
     fn costs(cost: &dyn Cost, xs: &[f64], atoms: &Soa<f64>, out: &mut [f64]) {
         cost.rows(xs, atoms, out);
-    }
-    fn scores(phi: &[f64], costs: &mut [f64]) -> f64 {
-        scores(phi, costs)
     }
     fn soa(points: &Soa<f64>, _: &[f64]) -> Soa<f64> {
         points.clone()
@@ -46,9 +41,6 @@ impl Scalar for f32 {
     fn costs(cost: &dyn Cost, xs: &[f32], atoms: &Soa<f32>, out: &mut [f32]) {
         cost.rows_f32(xs, atoms, out);
     }
-    fn scores(phi: &[f32], costs: &mut [f32]) -> f32 {
-        scores_f32(phi, costs)
-    }
     fn soa(points: &Soa<f64>, center: &[f64]) -> Soa<f32> {
         points.to_f32(center)
     }
@@ -63,8 +55,11 @@ impl Scalar for f32 {
 /// Samples a worker takes at a time; fixed, so that sums have one order.
 const SHARE: usize = 16;
 
-/// Scores are computed for as many samples at once as fill about this many numbers.
-const TILE: usize = 8192;
+/// Scores are computed for as many samples at once as fill about this many bytes of the second-level cache.
+const TILE: usize = 400_000;
+
+/// A block of atoms takes so many bytes of a row; some rows of one stay in the first-level cache.
+const BLOCK: usize = 2048;
 
 /// Value and gradient of the dual's summand on batches of samples:
 ///
@@ -73,14 +68,15 @@ const TILE: usize = 8192;
 /// gradient = ν − (1/b) Σ_j p(φ, x_j).
 /// ```
 ///
-/// Nothing is allocated from call to call. For divergences that are not smooth the gradient is a
+/// Nothing is allocated from call to call of the same size. For divergences that are not smooth the gradient is a
 /// subgradient. The atoms are those with mass, in their order.
 #[derive(Debug)]
 pub struct DualOracle<T> {
     cost: Arc<dyn Cost>,
     divergence: Arc<dyn Divergence>,
     entropic: bool,
-    points: Soa<T>,
+    /// The atoms, in blocks of one length, but for the last.
+    points: Vec<Soa<T>>,
     eta: Vec<T>,
     eta_double: Vec<f64>,
     eta_rest: f64,
@@ -89,16 +85,22 @@ pub struct DualOracle<T> {
     lambda: f64,
     dim: usize,
     workers: Vec<Worker<T>>,
+    /// As many as there were threads at work at once.
+    rooms: Mutex<Vec<Room<T>>>,
 }
 
 #[derive(Debug)]
 struct Worker<T> {
-    tile: Vec<T>,
-    p: Vec<T>,
     q: Vec<T>,
-    double: Vec<f64>,
-    weights: Vec<f64>,
     value: f64,
+}
+
+/// Where a share is computed.
+#[derive(Debug, Default)]
+struct Room<T> {
+    tile: Vec<T>,
+    u: Vec<f64>,
+    weights: Vec<f64>,
     scratch: Scratch,
 }
 
@@ -109,7 +111,15 @@ impl<T: Scalar> DualOracle<T> {
             cost: problem.cost.clone(),
             divergence: problem.divergence.clone(),
             entropic: is_entropic(&*problem.divergence),
-            points: T::soa(&problem.points, &vec![0.0; problem.dim]),
+            points: (0..problem.atoms() as u32)
+                .collect::<Vec<_>>()
+                .chunks(BLOCK / size_of::<T>())
+                .map(|block| {
+                    let mut points = Soa::with_dim(problem.dim);
+                    problem.points.gather(block, &mut points);
+                    T::soa(&points, &vec![0.0; problem.dim])
+                })
+                .collect(),
             eta: number(&problem.eta),
             eta_double: problem.eta.clone(),
             eta_rest: problem.eta_rest,
@@ -118,6 +128,7 @@ impl<T: Scalar> DualOracle<T> {
             lambda: problem.lambda,
             dim: problem.dim,
             workers: Vec::new(),
+            rooms: Mutex::default(),
         }
     }
 
@@ -151,15 +162,7 @@ impl<T: Scalar> DualOracle<T> {
         let batch = xs.len() / self.dim;
         let shares = batch.div_ceil(SHARE);
         let mut workers = std::mem::take(&mut self.workers);
-        workers.resize_with(shares.max(workers.len()), || Worker {
-            tile: Vec::new(),
-            p: vec![T::number(0.0); n],
-            q: vec![T::number(0.0); n],
-            double: vec![0.0; n],
-            weights: vec![0.0; n],
-            value: 0.0,
-            scratch: Scratch::with_capacity(n),
-        });
+        workers.resize_with(shares.max(workers.len()), || Worker { q: vec![T::ZERO; n], value: 0.0 });
         let this = &*self;
         let work = |(w, xs): (&mut Worker<T>, &[T])| this.share(w, xs, phi);
         if shares == 1 {
@@ -181,38 +184,86 @@ impl<T: Scalar> DualOracle<T> {
 
     fn share(&self, w: &mut Worker<T>, xs: &[T], phi: &[T]) {
         let n = phi.len();
-        let dim = self.dim;
-        let tile_rows = (TILE / n).clamp(1, SHARE);
-        w.tile.resize(tile_rows * n, T::number(0.0));
-        w.q.fill(T::number(0.0));
+        // The last room that was given back is warm.
+        let rooms = || self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = rooms().pop().unwrap_or_default();
+        let rows = [16, 8].into_iter().find(|rows| rows * n * size_of::<T>() <= TILE).unwrap_or(4);
+        room.tile.resize(rows * n, T::ZERO);
+        w.q.fill(T::ZERO);
         w.value = 0.0;
-        for xs in xs.chunks(tile_rows * dim) {
-            let tile = &mut w.tile[..xs.len() / dim * n];
-            T::costs(&*self.cost, xs, &self.points, tile);
-            for u in tile.chunks_exact_mut(n) {
-                let top = T::scores(phi, u);
-                if top.double().is_nan() {
-                    w.value = f64::NAN;
-                } else if self.entropic {
-                    let scale = T::number(1.0 / self.lambda);
-                    let sum = simd::exp_weights(u, top, scale, Some(&self.eta), &mut w.p).double();
-                    w.value += top.double() + self.lambda * sum.ln();
-                    simd::axpy(T::number(1.0 / sum), &w.p, &mut w.q);
-                } else {
-                    for (d, u) in w.double.iter_mut().zip(u.iter()) {
-                        *d = u.double();
-                    }
-                    let row = Row {
-                        u: &w.double,
-                        eta: &self.eta_double,
-                        eta_rest: self.eta_rest,
-                        lambda: self.lambda,
-                    };
-                    w.value += self.divergence.solve(&row, None, &mut w.weights, &mut w.scratch).value;
-                    for (q, p) in w.q.iter_mut().zip(&w.weights) {
-                        *q += T::number(*p);
-                    }
+        for xs in xs.chunks(rows * self.dim) {
+            let samples = xs.len() / self.dim;
+            let mut tops = [T::NEG_INFINITY; SHARE];
+            self.scores(xs, phi, &mut room.tile[..samples * n], &mut tops);
+            if tops.iter().any(|top| top.is_nan()) {
+                w.value = f64::NAN;
+            } else if self.entropic {
+                self.add_entropic(w, &mut room.tile[..samples * n], &tops[..samples]);
+            } else {
+                self.add_any(w, &mut room, samples);
+            }
+        }
+        rooms().push(room);
+    }
+
+    /// The scores φ − c, block by block, in each sample by sample, and the largest of each sample.
+    fn scores(&self, xs: &[T], phi: &[T], tile: &mut [T], tops: &mut [T]) {
+        let samples = xs.len() / self.dim;
+        let mut from = 0;
+        for points in &self.points {
+            let width = points.len();
+            let block = &mut tile[samples * from..samples * (from + width)];
+            T::costs(&*self.cost, xs, points, block);
+            for (u, top) in block.chunks_exact_mut(width).zip(&mut *tops) {
+                let largest = scores(&phi[from..from + width], u);
+                // NaN stays.
+                if largest > *top || largest.is_nan() {
+                    *top = largest;
                 }
+            }
+            from += width;
+        }
+    }
+
+    /// Log-sum-exps of scores that lie in blocks, and their gradients.
+    fn add_entropic(&self, w: &mut Worker<T>, tile: &mut [T], tops: &[T]) {
+        let samples = tops.len();
+        let scale = T::number(1.0 / self.lambda);
+        let mut sums = [0.0; SHARE];
+        let mut rest = &mut *tile;
+        for eta in self.eta.chunks(BLOCK / size_of::<T>()) {
+            let block = rest.split_off_mut(..samples * eta.len()).expect("a block of each row");
+            for ((u, top), sum) in block.chunks_exact_mut(eta.len()).zip(tops).zip(&mut sums) {
+                *sum += simd::exp_weights_in_place(u, *top, scale, eta).double();
+            }
+        }
+        let mut factors = [T::ZERO; SHARE];
+        for ((factor, top), sum) in factors.iter_mut().zip(tops).zip(sums) {
+            *factor = T::number(1.0 / sum);
+            w.value += top.double() + self.lambda * sum.ln();
+        }
+        let mut rest = &*tile;
+        for q in w.q.chunks_mut(BLOCK / size_of::<T>()) {
+            let block = rest.split_off(..samples * q.len()).expect("a block of each row");
+            add_rows(&factors[..samples], block, q);
+        }
+    }
+
+    /// Any other smooth maximum.
+    fn add_any(&self, w: &mut Worker<T>, room: &mut Room<T>, samples: usize) {
+        let n = w.q.len();
+        room.weights.resize(n, 0.0);
+        for s in 0..samples {
+            room.u.clear();
+            for points in &self.points {
+                let (from, width) = (room.u.len(), points.len());
+                let u = &room.tile[samples * from + s * width..][..width];
+                room.u.extend(u.iter().map(|u| u.double()));
+            }
+            let row = Row { u: &room.u, eta: &self.eta_double, eta_rest: self.eta_rest, lambda: self.lambda };
+            w.value += self.divergence.solve(&row, None, &mut room.weights, &mut room.scratch).value;
+            for (q, p) in w.q.iter_mut().zip(&room.weights) {
+                *q += T::number(*p);
             }
         }
     }
