@@ -18,8 +18,9 @@ use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
 
-/// Samples of the first stage.
+/// Samples of the first stage, and of the first at the final λ, at least.
 const FIRST: usize = 1024;
+const FIRST_FULL: usize = 2048;
 /// λ falls by this factor from stage to stage.
 const FACTOR: f64 = 4.0;
 /// A stage's net has at least this many samples for each atom that shares in them.
@@ -146,7 +147,7 @@ impl<'a, 'b> Run<'a, 'b> {
     fn anneal(&mut self) -> Result<()> {
         let problem = self.problem;
         let target = problem.lambda;
-        self.lambda = if problem.is_smooth { target.max(0.5 * problem.unit) } else { 0.5 * problem.unit };
+        self.lambda = if problem.is_smooth { target.max(0.25 * problem.unit) } else { 0.5 * problem.unit };
         let stages = if problem.is_smooth {
             ((self.lambda / target).ln() / FACTOR.ln()).ceil().max(0.0)
         } else {
@@ -158,7 +159,7 @@ impl<'a, 'b> Run<'a, 'b> {
         // The last λ of a smooth problem is left to `finish`.
         while !problem.is_smooth || self.lambda > target {
             let fraction = 0.3 * (stage / (stages + 1.0)).min(1.0);
-            let len = self.enough(COARSE_PER_ATOM)?;
+            let len = self.enough(COARSE_PER_ATOM, FIRST)?;
             let gap = self.net_solve(len, Effort::Coarse, fraction)?;
             let last =
                 gap <= 0.25 * self.settings.tolerance * problem.unit || self.lambda <= 1e-9 * problem.unit;
@@ -194,13 +195,13 @@ impl<'a, 'b> Run<'a, 'b> {
 
     /// How many samples the atoms ask for at the current λ and potentials: so many for each that shares in
     /// a sample.
-    fn enough(&mut self, per_atom: f64) -> Result<usize> {
+    fn enough(&mut self, per_atom: f64, least: usize) -> Result<usize> {
         let mut net = self.net(PROBE)?;
         let shared = pass(self.problem, &mut net, &self.phi, self.lambda, Want::default()).effective_atoms;
         // Atoms of tiny weight look more important than they are before their potentials are right.
         let shared = shared.min(GROWTH * self.shared);
         let wanted = per_atom * shared;
-        Ok((wanted as usize).next_power_of_two().clamp(FIRST, self.max_len.max(FIRST)))
+        Ok((wanted as usize).next_power_of_two().clamp(least, self.max_len.max(least)))
     }
 
     /// For non-smooth divergences, whose optimal potentials need not be unique: the ε of −(ε/2)‖φ‖² that
@@ -286,7 +287,7 @@ impl<'a, 'b> Run<'a, 'b> {
     fn finish(&mut self) -> Result<(Evidence, Status, Certified)> {
         let tolerance = self.settings.tolerance;
         let unit = self.problem.unit;
-        let mut len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM)? };
+        let mut len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM, FIRST_FULL)? };
         let enough = len;
         let mut certificate_len = 0;
         let mut best: Option<(Evidence, Status, Certified)> = None;

@@ -203,25 +203,25 @@ pub(crate) fn solve_net(
 /// How far each potential may move in a step, in units of λ.
 struct Bounds {
     bounds: Vec<f64>,
-    /// Which side of its bound the last step of an atom was cut at: ±1, or 0.
-    sides: Vec<f64>,
+    /// How many steps in a row were cut at the bound, and on which side: positive or negative.
+    cuts: Vec<i32>,
 }
 
 impl Bounds {
     fn new(n: usize) -> Self {
-        Bounds { bounds: vec![FIRST_BOUND; n], sides: vec![0.0; n] }
+        Bounds { bounds: vec![FIRST_BOUND; n], cuts: vec![0; n] }
     }
 
-    /// Cuts a step down, after raising the bounds that it runs into again.
+    /// Cuts a step down, after raising the bounds that were run into twice.
     fn apply(&mut self, step: &mut [f64]) {
-        for ((x, bound), side) in step.iter_mut().zip(&mut self.bounds).zip(&mut self.sides) {
-            let now = if x.abs() > *bound { x.signum() } else { 0.0 };
-            if now == 0.0 || now * *side < 0.0 {
-                *bound = FIRST_BOUND;
-            } else if now == *side {
+        for ((x, bound), cuts) in step.iter_mut().zip(&mut self.bounds).zip(&mut self.cuts) {
+            let side = if *x > *bound { 1 } else { -i32::from(*x < -*bound) };
+            if side == 0 || side * *cuts < 0 {
+                (*bound, *cuts) = (FIRST_BOUND, 0);
+            } else if cuts.abs() >= 2 {
                 *bound = (2.0 * *bound).min(LAST_BOUND);
             }
-            *side = if x.abs() > *bound { now } else { 0.0 };
+            *cuts += side;
             *x = x.clamp(-*bound, *bound);
         }
     }
