@@ -90,6 +90,7 @@ impl Simd<f64> for Avx2<f64> {
         sub(a, b) = _mm256_sub_pd(a, b);
         mul(a, b) = _mm256_mul_pd(a, b);
         div(a, b) = _mm256_div_pd(a, b);
+        and(a, b) = _mm256_and_pd(a, b);
         abs(a) = _mm256_andnot_pd(_mm256_set1_pd(-0.0), a);
         sqrt(a) = _mm256_sqrt_pd(a);
         max(a, b) = _mm256_max_pd(a, b);
@@ -107,7 +108,12 @@ impl Simd<f64> for Avx2<f64> {
     #[inline(always)]
     fn prefetch(self, x: &[f64], i: usize) {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(i).cast()) }
+    }
+    #[inline(always)]
+    fn all_signed(self, a: __m256d) -> bool {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_movemask_pd(a) == 0xf }
     }
     #[inline(always)]
     fn any_ge(self, x: __m256d, m: __m256d) -> bool {
@@ -251,6 +257,7 @@ impl Simd<f32> for Avx2<f32> {
         sub(a, b) = _mm256_sub_ps(a, b);
         mul(a, b) = _mm256_mul_ps(a, b);
         div(a, b) = _mm256_div_ps(a, b);
+        and(a, b) = _mm256_and_ps(a, b);
         abs(a) = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
         sqrt(a) = _mm256_sqrt_ps(a);
         max(a, b) = _mm256_max_ps(a, b);
@@ -268,7 +275,12 @@ impl Simd<f32> for Avx2<f32> {
     #[inline(always)]
     fn prefetch(self, x: &[f32], i: usize) {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(i).cast()) }
+    }
+    #[inline(always)]
+    fn all_signed(self, a: __m256) -> bool {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_movemask_ps(a) == 0xff }
     }
     #[inline(always)]
     fn any_ge(self, x: __m256, m: __m256) -> bool {

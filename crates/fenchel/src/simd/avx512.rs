@@ -84,6 +84,7 @@ impl Simd<f64> for Avx512<f64> {
         mul(a, b) = _mm512_mul_pd(a, b);
         div(a, b) = _mm512_div_pd(a, b);
         abs(a) = _mm512_abs_pd(a);
+        and(a, b) = _mm512_and_pd(a, b);
         sqrt(a) = _mm512_sqrt_pd(a);
         max(a, b) = _mm512_max_pd(a, b);
         min(a, b) = _mm512_min_pd(a, b);
@@ -98,7 +99,12 @@ impl Simd<f64> for Avx512<f64> {
     #[inline(always)]
     fn prefetch(self, x: &[f64], i: usize) {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(i).cast()) }
+    }
+    #[inline(always)]
+    fn all_signed(self, a: __m512d) -> bool {
+        // SAFETY: `self` proves AVX-512.
+        unsafe { _mm512_movepi64_mask(_mm512_castpd_si512(a)) == 0xff }
     }
     #[inline(always)]
     fn any_ge(self, x: __m512d, m: __m512d) -> bool {
@@ -217,6 +223,7 @@ impl Simd<f32> for Avx512<f32> {
         mul(a, b) = _mm512_mul_ps(a, b);
         div(a, b) = _mm512_div_ps(a, b);
         abs(a) = _mm512_abs_ps(a);
+        and(a, b) = _mm512_and_ps(a, b);
         sqrt(a) = _mm512_sqrt_ps(a);
         max(a, b) = _mm512_max_ps(a, b);
         min(a, b) = _mm512_min_ps(a, b);
@@ -231,7 +238,12 @@ impl Simd<f32> for Avx512<f32> {
     #[inline(always)]
     fn prefetch(self, x: &[f32], i: usize) {
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(i).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(i).cast()) }
+    }
+    #[inline(always)]
+    fn all_signed(self, a: __m512) -> bool {
+        // SAFETY: `self` proves AVX-512.
+        unsafe { _mm512_movepi32_mask(_mm512_castps_si512(a)) == 0xffff }
     }
     #[inline(always)]
     fn any_ge(self, x: __m512, m: __m512) -> bool {

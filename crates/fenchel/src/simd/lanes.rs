@@ -48,8 +48,12 @@ pub trait Simd<T: Copy>: Copy {
 
     /// `v` + 1 where x ≥ m, else `v`.
     fn add_one_if_ge(self, x: Self::V, m: Self::V, v: Self::V) -> Self::V;
-    /// Fetch what lies at `x[i]` into the cache, if there is such a thing; never a fault.
+    /// Fetch what lies at `x[i]` into the second-level cache, if there is such a thing; never a fault.
     fn prefetch(self, x: &[T], i: usize);
+    /// The bits that a and b share.
+    fn and(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Whether the sign bit of every lane is set.
+    fn all_signed(self, a: Self::V) -> bool;
     /// Whether x ≥ m in any lane.
     fn any_ge(self, x: Self::V, m: Self::V) -> bool;
 

@@ -29,7 +29,8 @@ pub trait Sink {
 ///
 /// One pass, so that reading and computing overlap: the numbers are scaled by a shift and watched, eight
 /// registers at a time; if one exceeds the shift, the sum so far is handed to the sink, and the largest of the
-/// next 2,048 numbers becomes the new shift.
+/// next 2,048 numbers becomes the new shift. Rows that are shorter have their own maximum for a shift, which is
+/// found while the row before is summed.
 pub struct LogSum<'a, T, K, const SCALED: bool> {
     pub x: &'a [T],
     /// Numbers to a row, at least 1.
@@ -43,54 +44,107 @@ pub struct LogSum<'a, T, K, const SCALED: bool> {
 const GROUP: usize = 8;
 /// Numbers that are looked over for a new shift.
 const LOOK_AHEAD: usize = 2048;
-/// Bytes from what is summed to what is fetched into the cache, measured best on streams from memory. Short rows
-/// are first read for their maximum, faster than they are summed, so theirs must come earlier.
+/// Bytes from what is read to what is fetched into the second-level cache, measured best on streams from memory.
 const FETCH_AHEAD: usize = 48 * CACHE_LINE;
-const FETCH_AHEAD_ROWS: usize = 96 * CACHE_LINE;
 const CACHE_LINE: usize = 64;
 
 impl<T: Real, K: Sink, const SCALED: bool> Kernel<T> for LogSum<'_, T, K, SCALED> {
     type Out = ();
     #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        let lanes = S::LANES;
-        let group = GROUP * lanes;
-        let ahead = if self.columns > LOOK_AHEAD { FETCH_AHEAD } else { FETCH_AHEAD_ROWS } / size_of::<T>();
-        for row in self.x.chunks(self.columns.max(1)) {
-            let mut part = Part::<T, S::V>::new(s, T::NEG_INFINITY, self.scale);
-            let mut at = 0;
-            while row.len() - at >= group {
-                let x = &row[at..at + group];
-                fetch(s, x, ahead);
-                let largest = group_max(s, x);
-                if s.any_ge(largest, part.shift) {
-                    part.raise(s, &row[at..], largest, self.sink);
-                    part.add_group::<S, SCALED, true>(s, x);
-                } else {
-                    part.add_group::<S, SCALED, false>(s, x);
-                }
-                at += group;
+    fn run<S: Simd<T>>(mut self, s: S) {
+        if self.columns > LOOK_AHEAD {
+            for row in self.x.chunks(self.columns) {
+                self.long_row(s, row);
             }
-            if at < row.len() {
-                let rest = &row[at..];
-                part.raise(s, rest, s.splat(max_of(s, rest)), self.sink);
-                for x in rest.chunks(lanes) {
-                    let term = part.term::<S, SCALED, true>(s, s.load_part(x, T::NEG_INFINITY));
-                    part.rest.add(s, term);
-                }
-            }
-            self.sink.add(part.sum(s));
-            self.sink.end_row();
+        } else {
+            self.short_rows(s);
         }
     }
 }
 
-/// Ask for the cache lines of the group that lies so many numbers ahead.
-#[inline(always)]
-fn fetch<T: Real, S: Simd<T>>(s: S, x: &[T], ahead: usize) {
-    for i in (0..GROUP * S::LANES).step_by(CACHE_LINE / size_of::<T>()) {
-        s.prefetch(x, i + ahead);
+impl<T: Real, K: Sink, const SCALED: bool> LogSum<'_, T, K, SCALED> {
+    #[inline(always)]
+    fn long_row<S: Simd<T>>(&mut self, s: S, row: &[T]) {
+        let group = GROUP * S::LANES;
+        let mut part = Part::<T, S::V>::new(s, T::NEG_INFINITY, self.scale);
+        let mut groups = row.chunks_exact(group);
+        let mut at = 0;
+        for x in groups.by_ref() {
+            fetch(s, &x[..group]);
+            let numbers = load_group(s, x);
+            let below = part.below(s, numbers);
+            if part.all_below(s, below) {
+                part.add_below::<S, SCALED>(s, below);
+            } else {
+                part.raise(s, &row[at..], group_max(s, x), self.sink);
+                part.add_group::<S, SCALED>(s, numbers);
+            }
+            at += group;
+        }
+        let rest = groups.remainder();
+        if !rest.is_empty() {
+            part.raise(s, rest, s.splat(max_of(s, rest)), self.sink);
+            part.add_rest::<S, SCALED>(s, rest);
+        }
+        self.sink.add(part.sum(s));
+        self.sink.end_row();
     }
+
+    #[inline(always)]
+    fn short_rows<S: Simd<T>>(&mut self, s: S) {
+        let (lanes, group) = (S::LANES, GROUP * S::LANES);
+        let mut rows = self.x.chunks(self.columns.max(1));
+        let Some(mut row) = rows.next() else { return };
+        let mut max = max_of(s, row);
+        loop {
+            let next = rows.next();
+            let mut part = Part::<T, S::V>::new(s, max, self.scale);
+            let mut best = s.splat(T::NEG_INFINITY);
+            let mut groups = row.chunks_exact(group);
+            // The last row stands in for the one after it.
+            let mut next_groups = next.unwrap_or(row).chunks_exact(group);
+            for (x, next) in groups.by_ref().zip(next_groups.by_ref()) {
+                fetch(s, &next[..group]);
+                best = s.max(group_max(s, next), best);
+                let numbers = load_group(s, x);
+                let below = part.below(s, numbers);
+                if part.all_below(s, below) {
+                    part.add_below::<S, SCALED>(s, below);
+                } else {
+                    part.add_group::<S, SCALED>(s, numbers);
+                }
+            }
+            let next_rest = next_groups.remainder();
+            fetch(s, next_rest);
+            for next in next_rest.chunks(lanes) {
+                best = s.max(s.load_part(next, T::NEG_INFINITY), best);
+            }
+            part.add_rest::<S, SCALED>(s, groups.remainder());
+            self.sink.add(part.sum(s));
+            self.sink.end_row();
+            let Some(next) = next else { return };
+            max = s.max_lanes(best);
+            row = next;
+        }
+    }
+}
+
+/// Ask for the cache lines that lie [`FETCH_AHEAD`] of these numbers.
+#[inline(always)]
+fn fetch<T: Real, S: Simd<T>>(s: S, x: &[T]) {
+    for i in (0..x.len()).step_by(CACHE_LINE / size_of::<T>()) {
+        s.prefetch(x, i + FETCH_AHEAD / size_of::<T>());
+    }
+}
+
+#[inline(always)]
+fn load_group<T: Real, S: Simd<T>>(s: S, x: &[T]) -> [S::V; GROUP] {
+    let x = &x[..GROUP * S::LANES];
+    let mut group = [s.splat(T::ZERO); GROUP];
+    for (i, group) in group.iter_mut().enumerate() {
+        *group = s.load(&x[i * S::LANES..]);
+    }
+    group
 }
 
 /// The largest numbers of a group, lane by lane.
@@ -109,7 +163,8 @@ fn group_max<T: Real, S: Simd<T>>(s: S, x: &[T]) -> S::V {
 /// the others keeps its own precision.
 struct Part<T, V> {
     scale: T,
-    shift: V,
+    shift: T,
+    shifts: V,
     ties: V,
     rest: Compensated<V>,
 }
@@ -117,12 +172,13 @@ struct Part<T, V> {
 impl<T: Real, V: Copy> Part<T, V> {
     #[inline(always)]
     fn new<S: Simd<T, V = V>>(s: S, shift: T, scale: T) -> Self {
-        Part { scale, shift: s.splat(shift), ties: s.splat(T::ZERO), rest: Compensated::zero(s) }
+        let rest = Compensated::zero(s);
+        Part { scale, shift, shifts: s.splat(shift), ties: s.splat(T::ZERO), rest }
     }
 
     #[inline(always)]
     fn sum<S: Simd<T, V = V>>(&self, s: S) -> PartialSum {
-        let shift = s.max_lanes(self.shift).to_f64();
+        let shift = self.shift.to_f64();
         PartialSum { shift, lead: (s.sum_lanes_f64(self.ties), 0.0), rest: self.rest.total_f64(s) }
     }
 
@@ -130,47 +186,96 @@ impl<T: Real, V: Copy> Part<T, V> {
     /// next numbers, those in `ahead`.
     #[inline(always)]
     fn raise<S: Simd<T, V = V>, K: Sink>(&mut self, s: S, ahead: &[T], largest: V, sink: &mut K) {
-        let (shift, largest) = (s.max_lanes(self.shift), s.max_lanes(largest));
-        if largest > shift {
-            if shift > T::NEG_INFINITY {
+        if s.max_lanes(largest) > self.shift {
+            if self.shift > T::NEG_INFINITY {
                 sink.add(self.sum(s));
                 self.rest = Compensated::zero(s);
             }
             // Below a shift of −∞ there is 0, or NaN, which stays.
-            self.shift = s.splat(max_of(s, &ahead[..ahead.len().min(LOOK_AHEAD)]));
+            self.shift = max_of(s, &ahead[..ahead.len().min(LOOK_AHEAD)]);
+            self.shifts = s.splat(self.shift);
             self.ties = s.splat(T::ZERO);
         }
     }
 
+    /// A group less the shift.
     #[inline(always)]
-    fn term<S: Simd<T, V = V>, const SCALED: bool, const TIES: bool>(&mut self, s: S, x: V) -> V {
-        let below = s.sub(x, self.shift);
-        let e = s.exp_neg(if SCALED { s.mul(below, s.splat(self.scale)) } else { below });
-        if TIES {
-            self.ties = s.add_one_if_ge(x, self.shift, self.ties);
-            s.zero_if_ge(x, self.shift, e)
-        } else {
-            e
+    fn below<S: Simd<T, V = V>>(&self, s: S, mut x: [V; GROUP]) -> [V; GROUP] {
+        for x in &mut x {
+            *x = s.sub(*x, self.shifts);
         }
+        x
     }
 
-    /// Add a group, as a tree.
+    /// Whether no entry of a group reaches the shift; not with certainty where one is NaN. Looking at the signs takes
+    /// fewer of the units that exp is short of than comparing.
     #[inline(always)]
-    fn add_group<S: Simd<T, V = V>, const SCALED: bool, const TIES: bool>(&mut self, s: S, x: &[T]) {
-        let lanes = S::LANES;
-        let x = &x[..GROUP * lanes];
-        let a = self.pair::<S, SCALED, TIES>(s, x);
-        let b = self.pair::<S, SCALED, TIES>(s, &x[2 * lanes..]);
-        let ab = s.add(a, b);
-        let c = self.pair::<S, SCALED, TIES>(s, &x[4 * lanes..]);
-        let d = self.pair::<S, SCALED, TIES>(s, &x[6 * lanes..]);
-        self.rest.add(s, s.add(ab, s.add(c, d)));
+    fn all_below<S: Simd<T, V = V>>(&self, s: S, below: [V; GROUP]) -> bool {
+        let [a, b, c, d, e, f, g, h] = below;
+        let signs = s.and(s.and(s.and(a, b), s.and(c, d)), s.and(s.and(e, f), s.and(g, h)));
+        // ∞ − ∞ has a sign, but may be an entry that equals the shift.
+        s.all_signed(signs) && self.shift.is_finite()
     }
 
     #[inline(always)]
-    fn pair<S: Simd<T, V = V>, const SCALED: bool, const TIES: bool>(&mut self, s: S, x: &[T]) -> V {
-        let first = self.term::<S, SCALED, TIES>(s, s.load(x));
-        s.add(first, self.term::<S, SCALED, TIES>(s, s.load(&x[S::LANES..])))
+    fn exp<S: Simd<T, V = V>, const SCALED: bool>(&self, s: S, below: V) -> V {
+        s.exp_neg(if SCALED { s.mul(below, s.splat(self.scale)) } else { below })
+    }
+
+    /// The term of an entry, which is counted instead where it equals the shift.
+    #[inline(always)]
+    fn term<S: Simd<T, V = V>, const SCALED: bool>(&mut self, s: S, x: V) -> V {
+        let e = self.exp::<S, SCALED>(s, s.sub(x, self.shifts));
+        self.ties = s.add_one_if_ge(x, self.shifts, self.ties);
+        s.zero_if_ge(x, self.shifts, e)
+    }
+
+    /// Add a group none of which equals the shift.
+    #[inline(always)]
+    fn add_below<S: Simd<T, V = V>, const SCALED: bool>(&mut self, s: S, below: [V; GROUP]) {
+        let mut e = below;
+        for e in &mut e {
+            *e = self.exp::<S, SCALED>(s, *e);
+        }
+        self.add_tree(s, e);
+    }
+
+    /// Add any group.
+    #[inline(always)]
+    fn add_group<S: Simd<T, V = V>, const SCALED: bool>(&mut self, s: S, mut x: [V; GROUP]) {
+        for x in &mut x {
+            *x = self.term::<S, SCALED>(s, *x);
+        }
+        self.add_tree(s, x);
+    }
+
+    #[inline(always)]
+    fn add_tree<S: Simd<T, V = V>>(&mut self, s: S, [a, b, c, d, e, f, g, h]: [V; GROUP]) {
+        let low = s.add(s.add(a, b), s.add(c, d));
+        self.rest.add(s, s.add(low, s.add(s.add(e, f), s.add(g, h))));
+    }
+
+    /// Add what is less than a group.
+    #[inline(always)]
+    fn add_rest<S: Simd<T, V = V>, const SCALED: bool>(&mut self, s: S, x: &[T]) {
+        if x.len() <= GROUP / 2 * S::LANES {
+            for x in x.chunks(S::LANES) {
+                let term = self.term::<S, SCALED>(s, s.load_part(x, T::NEG_INFINITY));
+                self.rest.add(s, term);
+            }
+            return;
+        }
+        let mut filled = [s.splat(T::NEG_INFINITY); GROUP];
+        for (i, filled) in filled.iter_mut().enumerate() {
+            let at = i * S::LANES;
+            *filled = s.load_part(&x[at.min(x.len())..(at + S::LANES).min(x.len())], T::NEG_INFINITY);
+        }
+        let below = self.below(s, filled);
+        if self.all_below(s, below) {
+            self.add_below::<S, SCALED>(s, below);
+        } else {
+            self.add_group::<S, SCALED>(s, filled);
+        }
     }
 }
 

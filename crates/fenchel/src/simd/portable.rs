@@ -101,6 +101,14 @@ macro_rules! portable {
             #[inline(always)]
             fn prefetch(self, _: &[$t], _: usize) {}
             #[inline(always)]
+            fn and(self, a: Self::V, b: Self::V) -> Self::V {
+                std::array::from_fn(|i| <$t>::from_bits(a[i].to_bits() & b[i].to_bits()))
+            }
+            #[inline(always)]
+            fn all_signed(self, a: Self::V) -> bool {
+                a.into_iter().all(<$t>::is_sign_negative)
+            }
+            #[inline(always)]
             fn any_ge(self, x: Self::V, m: Self::V) -> bool {
                 x.into_iter().zip(m).any(|(x, m)| x >= m)
             }
