@@ -97,9 +97,10 @@ impl Simd<f64> for Avx512<f64> {
     }
 
     #[inline(always)]
-    fn prefetch(self, x: &[f64], i: usize) {
+    fn prefetch<const NEAR: bool>(self, x: &[f64], i: usize) {
+        let at = x.as_ptr().wrapping_add(i).cast();
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(i).cast()) }
+        unsafe { if NEAR { _mm_prefetch::<_MM_HINT_T0>(at) } else { _mm_prefetch::<_MM_HINT_T1>(at) } }
     }
     #[inline(always)]
     fn all_signed(self, a: __m512d) -> bool {
@@ -236,9 +237,10 @@ impl Simd<f32> for Avx512<f32> {
     }
 
     #[inline(always)]
-    fn prefetch(self, x: &[f32], i: usize) {
+    fn prefetch<const NEAR: bool>(self, x: &[f32], i: usize) {
+        let at = x.as_ptr().wrapping_add(i).cast();
         // SAFETY: a prefetch has no effect but on the cache, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(i).cast()) }
+        unsafe { if NEAR { _mm_prefetch::<_MM_HINT_T0>(at) } else { _mm_prefetch::<_MM_HINT_T1>(at) } }
     }
     #[inline(always)]
     fn all_signed(self, a: __m512) -> bool {

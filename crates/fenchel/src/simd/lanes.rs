@@ -48,8 +48,9 @@ pub trait Simd<T: Copy>: Copy {
 
     /// `v` + 1 where x ≥ m, else `v`.
     fn add_one_if_ge(self, x: Self::V, m: Self::V, v: Self::V) -> Self::V;
-    /// Fetch what lies at `x[i]` into the second-level cache, if there is such a thing; never a fault.
-    fn prefetch(self, x: &[T], i: usize);
+    /// Fetch what lies at `x[i]` into the first-level cache if `NEAR`, else into the second, if there is such a
+    /// thing; never a fault.
+    fn prefetch<const NEAR: bool>(self, x: &[T], i: usize);
     /// The bits that a and b share.
     fn and(self, a: Self::V, b: Self::V) -> Self::V;
     /// Whether the sign bit of every lane is set.

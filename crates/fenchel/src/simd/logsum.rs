@@ -44,7 +44,8 @@ pub struct LogSum<'a, T, K, const SCALED: bool> {
 const GROUP: usize = 8;
 /// Numbers that are looked over for a new shift.
 const LOOK_AHEAD: usize = 2048;
-/// Bytes from what is read to what is fetched into the second-level cache, measured best on streams from memory.
+/// Bytes from what is read to what is fetched into the cache, measured best on streams from memory; for short rows
+/// that is the second-level cache, since the first is full of two rows.
 const FETCH_AHEAD: usize = 48 * CACHE_LINE;
 const CACHE_LINE: usize = 64;
 
@@ -52,17 +53,18 @@ impl<T: Real, K: Sink, const SCALED: bool> Kernel<T> for LogSum<'_, T, K, SCALED
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, s: S) {
-        if self.columns > LOOK_AHEAD {
-            for row in self.x.chunks(self.columns) {
-                self.long_row(s, row);
-            }
-        } else {
-            self.short_rows(s);
+        let columns = self.columns.max(1);
+        let mut rows = self.x;
+        if columns <= LOOK_AHEAD && rows.len() > columns {
+            rows = self.short_rows(s, columns);
+        }
+        for row in rows.chunks(columns) {
+            self.long_row(s, row);
         }
     }
 }
 
-impl<T: Real, K: Sink, const SCALED: bool> LogSum<'_, T, K, SCALED> {
+impl<'a, T: Real, K: Sink, const SCALED: bool> LogSum<'a, T, K, SCALED> {
     #[inline(always)]
     fn long_row<S: Simd<T>>(&mut self, s: S, row: &[T]) {
         let group = GROUP * S::LANES;
@@ -70,14 +72,13 @@ impl<T: Real, K: Sink, const SCALED: bool> LogSum<'_, T, K, SCALED> {
         let mut groups = row.chunks_exact(group);
         let mut at = 0;
         for x in groups.by_ref() {
-            fetch(s, &x[..group]);
-            let numbers = load_group(s, x);
-            let below = part.below(s, numbers);
+            fetch::<T, S, true>(s, &x[..group]);
+            let below = part.below(s, load_group(s, x));
             if part.all_below(s, below) {
                 part.add_below::<S, SCALED>(s, below);
             } else {
                 part.raise(s, &row[at..], group_max(s, x), self.sink);
-                part.add_group::<S, SCALED>(s, numbers);
+                part.add_group::<S, SCALED>(s, load_group(s, x));
             }
             at += group;
         }
@@ -90,50 +91,48 @@ impl<T: Real, K: Sink, const SCALED: bool> LogSum<'_, T, K, SCALED> {
         self.sink.end_row();
     }
 
+    /// All rows but the last, which is returned.
     #[inline(always)]
-    fn short_rows<S: Simd<T>>(&mut self, s: S) {
+    fn short_rows<S: Simd<T>>(&mut self, s: S, columns: usize) -> &'a [T] {
         let (lanes, group) = (S::LANES, GROUP * S::LANES);
-        let mut rows = self.x.chunks(self.columns.max(1));
-        let Some(mut row) = rows.next() else { return };
+        let mut rows = self.x.chunks(columns);
+        let mut row = rows.next().unwrap_or_default();
         let mut max = max_of(s, row);
-        loop {
-            let next = rows.next();
+        for next in rows {
             let mut part = Part::<T, S::V>::new(s, max, self.scale);
             let mut best = s.splat(T::NEG_INFINITY);
             let mut groups = row.chunks_exact(group);
-            // The last row stands in for the one after it.
-            let mut next_groups = next.unwrap_or(row).chunks_exact(group);
+            let mut next_groups = next.chunks_exact(group);
             for (x, next) in groups.by_ref().zip(next_groups.by_ref()) {
-                fetch(s, &next[..group]);
+                fetch::<T, S, false>(s, &next[..group]);
                 best = s.max(group_max(s, next), best);
-                let numbers = load_group(s, x);
-                let below = part.below(s, numbers);
+                let below = part.below(s, load_group(s, x));
                 if part.all_below(s, below) {
                     part.add_below::<S, SCALED>(s, below);
                 } else {
-                    part.add_group::<S, SCALED>(s, numbers);
+                    part.add_group::<S, SCALED>(s, load_group(s, x));
                 }
             }
             let next_rest = next_groups.remainder();
-            fetch(s, next_rest);
+            fetch::<T, S, false>(s, next_rest);
             for next in next_rest.chunks(lanes) {
                 best = s.max(s.load_part(next, T::NEG_INFINITY), best);
             }
             part.add_rest::<S, SCALED>(s, groups.remainder());
             self.sink.add(part.sum(s));
             self.sink.end_row();
-            let Some(next) = next else { return };
             max = s.max_lanes(best);
             row = next;
         }
+        row
     }
 }
 
 /// Ask for the cache lines that lie [`FETCH_AHEAD`] of these numbers.
 #[inline(always)]
-fn fetch<T: Real, S: Simd<T>>(s: S, x: &[T]) {
+fn fetch<T: Real, S: Simd<T>, const NEAR: bool>(s: S, x: &[T]) {
     for i in (0..x.len()).step_by(CACHE_LINE / size_of::<T>()) {
-        s.prefetch(x, i + FETCH_AHEAD / size_of::<T>());
+        s.prefetch::<NEAR>(x, i + FETCH_AHEAD / size_of::<T>());
     }
 }
 

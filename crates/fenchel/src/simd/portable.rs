@@ -99,7 +99,7 @@ macro_rules! portable {
                 std::array::from_fn(|i| if x[i] >= m[i] { v[i] + 1.0 } else { v[i] })
             }
             #[inline(always)]
-            fn prefetch(self, _: &[$t], _: usize) {}
+            fn prefetch<const NEAR: bool>(self, _: &[$t], _: usize) {}
             #[inline(always)]
             fn and(self, a: Self::V, b: Self::V) -> Self::V {
                 std::array::from_fn(|i| <$t>::from_bits(a[i].to_bits() & b[i].to_bits()))
