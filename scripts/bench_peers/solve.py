@@ -29,7 +29,7 @@ def _log(message: str) -> None:
 
 
 def _from_bench(executable: Path) -> Solve:
-    """Ours through the bench target, which prints when its solver had the potential."""
+    """Ours through the bench target, which prints every potential it went through, and when."""
 
     def solve(problem: Problem, seed: int) -> list[Checkpoint]:
         arguments = ["--solve", str(problem.path), "--lambda", repr(problem.temperature)]
@@ -168,7 +168,7 @@ def run(work: Path, full: bool, quick: bool) -> Section:
         "in the peers' favour: compilation, imports, the search for step and batch are not "
         "counted, nor are OTT's own error evaluations",
         f"ours untuned, asked for a tolerance of {TOLERANCE:g} = √{TARGET:g}: 'engine' counts from "
-        "the start of main until the solver has its potential, 'command' is the whole process with "
-        "the certificate",
+        "the start of main and is judged at each of its iterates, 'command' is the whole process "
+        "with certificate and pictures",
     ]
     return section

@@ -1,7 +1,7 @@
 //! The default method: growing samples, decreasing regularisation, second-order steps, then a certificate.
 //!
-//! From λ = half the spread of the costs down to the λ asked for, by factors of four, each stage on a new
-//! and large enough net, started from the last stage's potentials. At the final λ the net grows until
+//! From λ = a quarter of the spread of the costs down to the λ asked for, by factors of four, each stage on a
+//! new and large enough net, started from the last stage's potentials. At the final λ the net grows until
 //! potentials solved on one net pass on the next. For divergences that are not smooth the λ of their
 //! smoothing keeps falling until smoothing no longer shows in the value.
 
@@ -21,6 +21,8 @@ use crate::simd;
 /// Samples of the first stage, and of the first at the final λ, at least.
 const FIRST: usize = 1024;
 const FIRST_FULL: usize = 2048;
+/// The first λ, in units of the spread of the costs: for smooth divergences, and for the smoothing of others.
+const FIRST_LAMBDA: (f64, f64) = (0.25, 0.5);
 /// λ falls by this factor from stage to stage.
 const FACTOR: f64 = 4.0;
 /// A stage's net has at least this many samples for each atom that shares in them.
@@ -147,7 +149,11 @@ impl<'a, 'b> Run<'a, 'b> {
     fn anneal(&mut self) -> Result<()> {
         let problem = self.problem;
         let target = problem.lambda;
-        self.lambda = if problem.is_smooth { target.max(0.25 * problem.unit) } else { 0.5 * problem.unit };
+        self.lambda = if problem.is_smooth {
+            target.max(FIRST_LAMBDA.0 * problem.unit)
+        } else {
+            FIRST_LAMBDA.1 * problem.unit
+        };
         let stages = if problem.is_smooth {
             ((self.lambda / target).ln() / FACTOR.ln()).ceil().max(0.0)
         } else {

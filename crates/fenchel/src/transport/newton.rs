@@ -122,7 +122,7 @@ pub(crate) fn solve_net(
     let mut errors: Vec<f64> = Vec::new();
     // A refused direction is tried again at a quarter of its length before it is damped more.
     let (mut retry, mut length): (Option<Vec<f64>>, f64) = (None, 1.0);
-    let mut bounds = Bounds::new(n);
+    let mut bounds = StepBounds::new(n);
     let mut iteration = 0;
     while !(done && (settled || settling == 0))
         && ended.is_none()
@@ -166,7 +166,7 @@ pub(crate) fn solve_net(
             *phi = trial;
             current = next;
             if length < 1.0 {
-                bounds = Bounds::new(n);
+                bounds = StepBounds::new(n);
             } else {
                 // Along directions that only the ridge holds, damping must not outweigh it.
                 let relaxed = if refused == 0 { 0.1 } else { 1.0 };
@@ -193,7 +193,7 @@ pub(crate) fn solve_net(
                 retry = Some(x);
             } else {
                 delta = (delta * 10.0_f64).max(1e-2);
-                bounds = Bounds::new(n);
+                bounds = StepBounds::new(n);
             }
         }
     }
@@ -201,15 +201,15 @@ pub(crate) fn solve_net(
 }
 
 /// How far each potential may move in a step, in units of λ.
-struct Bounds {
+struct StepBounds {
     bounds: Vec<f64>,
     /// How many steps in a row were cut at the bound, and on which side: positive or negative.
     cuts: Vec<i32>,
 }
 
-impl Bounds {
+impl StepBounds {
     fn new(n: usize) -> Self {
-        Bounds { bounds: vec![FIRST_BOUND; n], cuts: vec![0; n] }
+        StepBounds { bounds: vec![FIRST_BOUND; n], cuts: vec![0; n] }
     }
 
     /// Cuts a step down, after raising the bounds that were run into twice.
