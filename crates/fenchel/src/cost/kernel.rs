@@ -155,7 +155,8 @@ fn tile<T: Real, M: Metric, S: Simd<T>, const X: usize, const H: usize, const PA
         let coordinate = &atoms[k * n..(k + 1) * n];
         for h in 0..H {
             let y = &coordinate[places(h)];
-            let y = if PART { s.load_part(y, T::ZERO) } else { s.load(y) };
+            // A lane without an atom is NaN, which is neither too small nor too large.
+            let y = if PART { s.load_part(y, T::NAN) } else { s.load(y) };
             for r in 0..X {
                 sums[r][h] = M::step(s, sums[r][h], s.sub(y, s.splat(x[r][k])));
             }
@@ -166,7 +167,6 @@ fn tile<T: Real, M: Metric, S: Simd<T>, const X: usize, const H: usize, const PA
     for (sums, row) in sums.into_iter().zip(rows.chunks_exact_mut(n)) {
         for (h, mut cost) in sums.into_iter().enumerate() {
             if M::ROOT {
-                // The lanes without atoms may call for a look at all costs, which finds nothing.
                 outside |= s.any_ge(low, cost) | s.any_ge(cost, high);
                 cost = s.sqrt(cost);
             }
@@ -202,7 +202,7 @@ mod tests {
             let atom = |i: usize| (0..dim).map(|k| ys[k * n + i]).collect::<Vec<_>>();
             for level in Level::ALL.into_iter().filter(|l| l.is_available()) {
                 let mut out = vec![f64::NAN; samples * n];
-                assert!(!blocks::<f64, M>(level, &xs, dim, &ys, n, &mut out) || n % 4 != 0);
+                assert!(!blocks::<f64, M>(level, &xs, dim, &ys, n, &mut out));
                 for (at, c) in out.iter().enumerate() {
                     let e = cost.eval(&xs[at / n * dim..][..dim], &atom(at % n));
                     assert!(

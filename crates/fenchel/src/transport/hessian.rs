@@ -41,7 +41,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn mass(&self) -> f64 {
+    fn mass(&self) -> f64 {
         self.weights.iter().sum()
     }
 

@@ -29,8 +29,8 @@ const FIRST_BOUND: f64 = 5.0;
 /// The bound of an atom that keeps running into it on the same side doubles up to this.
 const LAST_BOUND: f64 = 1e4;
 
-/// A direction is shortened to this share of its length at the least.
-const SHORTEST: f64 = 0.2;
+/// A refused direction is tried again at this share of its length, before it is damped more.
+const SHORTENED: f64 = 0.25;
 
 /// Most non-zeros of H's rows that are kept.
 const MAX_NONZEROS: usize = 4_000_000;
@@ -120,7 +120,6 @@ pub(crate) fn solve_net(
     let mut refused = 0;
     let mut least = chi2(&current.q, &problem.nu);
     let mut errors: Vec<f64> = Vec::new();
-    // A refused direction is tried again at a quarter of its length before it is damped more.
     let (mut retry, mut length): (Option<Vec<f64>>, f64) = (None, 1.0);
     let mut bounds = StepBounds::new(n);
     let mut iteration = 0;
@@ -176,25 +175,24 @@ pub(crate) fn solve_net(
             done = (task.done)(&current);
             settled = is_settled(problem, phi, task.ridge, &current);
             errors.push(next_error);
-            let progress = Progress { error: next_error, iterate: phi, ..task.progress };
-            ended = control.check(&progress);
-            // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due, if there is one.
-            if let [.., before, _, _, _, now] = errors[..]
-                && now > 0.8 * before
-                && !net.whole
-            {
-                break;
-            }
         } else {
-            ended = control.check(&Progress { error, iterate: phi, ..task.progress });
             refused += 1;
-            if 0.25 * length > SHORTEST {
-                length *= 0.25;
+            if length == 1.0 {
+                length = SHORTENED;
                 retry = Some(x);
             } else {
                 delta = (delta * 10.0_f64).max(1e-2);
                 bounds = StepBounds::new(n);
             }
+        }
+        ended =
+            control.check(&Progress { error: l1(&current.q, &problem.nu), iterate: phi, ..task.progress });
+        // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due, if there is one.
+        if let [.., before, _, _, _, now] = errors[..]
+            && now > 0.8 * before
+            && !net.whole
+        {
+            break;
         }
     }
     Ok(Solved { first, last: current, ended })

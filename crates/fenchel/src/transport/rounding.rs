@@ -40,8 +40,8 @@ pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[
         .collect();
     let capped = room.iter().any(|r| r.is_finite());
     let entropic = is_entropic(&*problem.smooth);
-    let by_convexity = problem.is_smooth && is_entropic(&*problem.divergence);
-    // φ_i + λ log s_i, and D(g‖η).
+    let by_convexity = problem.is_smooth && entropic;
+    // φ_i + λ log s_i; the bound is below the logarithm of any number but 0.
     let lifted: Vec<f64> = phi.iter().zip(&keep).map(|(phi, s)| phi + lambda * s.ln().max(-1e3)).collect();
     // Σ η f(p/η) is the entropy and this.
     let offset = problem.eta.iter().sum::<f64>() - 1.0;
