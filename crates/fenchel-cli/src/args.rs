@@ -1,6 +1,6 @@
 //! The command tree. Options of a subcommand live beside it, in `commands`.
 
-use crate::commands::{completions, list, man, max, transport};
+use crate::commands::{completions, list, man, max, reproduce, transport};
 use clap::{Parser, Subcommand};
 
 const TOUR: &str = "\
@@ -9,6 +9,7 @@ First steps:
   fenchel transport --target shops.csv     a standard Gaussian to your own points
   fenchel max losses.csv --column loss     the smooth maximum of a column
   fenchel list                             every divergence, cost and source
+  fenchel reproduce                        claims of the papers, checked
 
 Exit codes: 0 done; 1 a result, written, that did not reach its tolerance (its status says why);
 2 bad input, with a message that says what is wrong and what is wanted.";
@@ -33,6 +34,7 @@ pub enum Command {
     // Described where their options are.
     Transport(Box<transport::Args>),
     Max(max::Args),
+    Reproduce(reproduce::Args),
     List(list::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -1,4 +1,4 @@
-//! How a command ends: exit code 0 (done), 1 (a result, but not converged), 2 (bad input).
+//! How a command ends: exit code 0 (done), 1 (a result, but not converged), 2 (bad input), 130 (interrupted).
 
 use std::fmt;
 use std::process::ExitCode;
@@ -10,6 +10,8 @@ pub enum Outcome {
     Done,
     /// The result was written, but the tolerance was not reached.
     NotConverged,
+    /// Ctrl-C, and there is nothing to show for it.
+    Interrupted,
 }
 
 impl From<Outcome> for ExitCode {
@@ -17,6 +19,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::NotConverged => ExitCode::from(1),
+            Outcome::Interrupted => ExitCode::from(130),
         }
     }
 }

@@ -33,6 +33,17 @@ impl Display {
         Display { bar, start: Instant::now(), shown: None }
     }
 
+    /// Shows a share of the work, 0 to 1, and words, which are made only if it is time to show them.
+    pub fn say(&mut self, share: f64, words: impl FnOnce() -> String) {
+        let due = self.shown.is_none_or(|at| at.elapsed() > Duration::from_millis(80));
+        if due && !self.bar.is_hidden() {
+            self.shown = Some(Instant::now());
+            let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+            self.bar.set_position((share * STEPS as f64) as u64);
+            self.bar.set_message(words());
+        }
+    }
+
     /// Removes the line.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
@@ -41,13 +52,8 @@ impl Display {
 
 impl Observer for Display {
     fn progress(&mut self, progress: &Progress<'_>) -> Flow {
-        let due = self.shown.is_none_or(|at| at.elapsed() > Duration::from_millis(80));
-        if due && !self.bar.is_hidden() {
-            self.shown = Some(Instant::now());
-            let share = if progress.fraction.is_finite() { progress.fraction.clamp(0.0, 1.0) } else { 0.0 };
-            self.bar.set_position((share * STEPS as f64) as u64);
-            self.bar.set_message(line(progress, self.start.elapsed().as_secs_f64()));
-        }
+        let elapsed = self.start.elapsed().as_secs_f64();
+        self.say(progress.fraction, || line(progress, elapsed));
         if interrupted() { Flow::Stop } else { Flow::Continue }
     }
 }

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod list;
 pub mod man;
 pub mod max;
+pub mod reproduce;
 pub mod transport;
 
 use crate::args::Command;
@@ -14,6 +15,7 @@ pub fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Transport(args) => transport::run(&args),
         Command::Max(args) => max::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::List(args) => list::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

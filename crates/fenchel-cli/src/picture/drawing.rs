@@ -90,6 +90,16 @@ impl Drawing {
         });
     }
 
+    /// A line of dashes through many points.
+    pub fn dashed(&mut self, points: Vec<(f64, f64)>, colour: Rgb, width: f64, dashes: &str) {
+        self.shapes.push(Primitive::PolyLine {
+            points,
+            stroke: paint(colour),
+            stroke_width: width,
+            stroke_dasharray: Some(dashes.to_owned()),
+        });
+    }
+
     /// A closed polygon, filled.
     pub fn polygon(&mut self, points: &[(f64, f64)], fill: Rgb, opacity: f64) {
         let mut d = String::new();

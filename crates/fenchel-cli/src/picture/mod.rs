@@ -1,16 +1,21 @@
 //! Pictures of a result, as SVG and PNG.
 //!
 //! A [`Drawing`] is a list of shapes plus at most one shaded image; `axes` turns numbers into places on the page,
-//! `convergence` and `cells` compose the two pictures, `shade` computes the image of the second.
+//! `convergence` and `cells` compose the pictures of a solve, `shade` computes the image of the second, [`Chart`] draws any
+//! other lines, one panel beside the other.
 
 mod axes;
 mod cells;
+mod chart;
 mod convergence;
 mod density;
 mod drawing;
+mod legend;
 mod palette;
 mod shade;
 
 pub use cells::{Cells, MOST_ATOMS};
+pub use chart::{Axis, Chart, Panel, Series, Style};
 pub use convergence::convergence;
 pub use drawing::Drawing;
+pub use palette::LINES;

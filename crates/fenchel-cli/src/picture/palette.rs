@@ -20,6 +20,20 @@ pub const BAND: Rgb = [120, 175, 220];
 /// A page.
 pub const WHITE: Rgb = [255, 255, 255];
 
+/// Lines that share a panel, in this order; the later ones differ in their dashes as well.
+pub const LINES: [Rgb; 10] = [
+    BLUE,
+    ORANGE,
+    [178, 24, 43],
+    [117, 48, 150],
+    [0, 128, 104],
+    [150, 118, 0],
+    [84, 84, 84],
+    [60, 150, 205],
+    [214, 90, 140],
+    [98, 138, 40],
+];
+
 /// Fills of neighbouring cells: Paul Tol's light scheme without its grey, made for dark labels on top.
 pub const FILLS: [Rgb; 8] = [
     [119, 170, 221],

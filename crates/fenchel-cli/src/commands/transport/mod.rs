@@ -7,7 +7,7 @@ mod problem;
 mod table;
 
 pub use args::Args;
-pub use output::quoted;
+pub use output::{Directory, quoted};
 
 use crate::failure::{Outcome, Result, print};
 use crate::progress::Display;

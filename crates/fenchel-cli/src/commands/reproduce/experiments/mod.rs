@@ -1,0 +1,25 @@
+//! The experiments, one file each. To add one: a file with an `EXPERIMENT`, and its row in [`EXPERIMENTS`].
+
+mod table_1;
+
+use super::findings::Findings;
+use super::lab::Lab;
+use crate::failure::Result;
+
+/// An experiment.
+pub struct Experiment {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it checks, in one line.
+    pub title: &'static str,
+    /// The paper whose claims these are.
+    pub paper: &'static str,
+    /// Runs it.
+    pub run: fn(&Lab) -> Result<Findings>,
+}
+
+/// Semi-discrete optimal transport: hardness, regularization and numerical solution.
+const SEMI_DISCRETE: &str = "Taşkesen, Shafieezadeh-Abadeh and Kuhn (2022), semi-discrete optimal transport";
+
+/// All of them, in the order of the papers.
+pub const EXPERIMENTS: &[Experiment] = &[table_1::EXPERIMENT];

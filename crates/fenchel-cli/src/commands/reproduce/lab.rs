@@ -1,0 +1,101 @@
+//! What an experiment gets: how large it is to be, its seed, all threads, and somebody who watches.
+
+use crate::failure::{Failure, Result};
+use crate::progress::{Display, interrupted};
+use fenchel::optim::{Flow, Progress};
+use fenchel::transport::{SemiDiscrete, Settings, Solution};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How large an experiment is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Seconds: whether it runs at all; its verdicts mean little.
+    Tiny,
+    /// Less than two minutes on two cores.
+    Quick,
+    /// As large as the paper's, or larger.
+    Full,
+}
+
+/// A run of an experiment.
+pub struct Lab {
+    name: &'static str,
+    seed: u64,
+    effort: Effort,
+    display: Mutex<Display>,
+}
+
+impl Lab {
+    /// A run; `quiet` shows nothing.
+    pub fn new(name: &'static str, seed: u64, effort: Effort, quiet: bool) -> Self {
+        Lab { name, seed, effort, display: Mutex::new(Display::new(quiet)) }
+    }
+
+    /// The seed of all its randomness.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How large it is to be.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// One of three by effort: tiny, quick, full.
+    pub fn pick<T>(&self, tiny: T, quick: T, full: T) -> T {
+        match self.effort {
+            Effort::Tiny => tiny,
+            Effort::Quick => quick,
+            Effort::Full => full,
+        }
+    }
+
+    /// Does `work` for 0, …, n − 1 on all threads, results in this order; `what` is shown while it runs. Ends
+    /// with the first error, or soon after Ctrl-C.
+    pub fn each<T: Send>(
+        &self,
+        what: &str,
+        n: usize,
+        work: impl Fn(usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let done = AtomicUsize::new(0);
+        self.show(what, 0, n);
+        (0..n)
+            .into_par_iter()
+            .map(|i| {
+                self.go_on()?;
+                let result = work(i)?;
+                self.show(what, done.fetch_add(1, Ordering::Relaxed) + 1, n);
+                Ok(result)
+            })
+            .collect()
+    }
+
+    /// An error after Ctrl-C; for loops that take long.
+    pub fn go_on(&self) -> Result<()> {
+        if interrupted() { Err(Failure::new("interrupted")) } else { Ok(()) }
+    }
+
+    /// Solves, and stops at Ctrl-C.
+    pub fn solve(&self, problem: &SemiDiscrete, settings: &Settings) -> Result<Solution> {
+        let mut watch = |_: &Progress<'_>| if interrupted() { Flow::Stop } else { Flow::Continue };
+        let solution = problem.solve(settings, &mut watch)?;
+        self.go_on()?;
+        Ok(solution)
+    }
+
+    /// Removes the line of progress.
+    pub fn finish(&self) {
+        self.display.lock().unwrap_or_else(PoisonError::into_inner).finish();
+    }
+
+    fn show(&self, what: &str, done: usize, of: usize) {
+        // Whoever finds it busy lets it be: the next one shows more.
+        if let Ok(mut display) = self.display.try_lock() {
+            let share = done as f64 / of.max(1) as f64;
+            display.say(share, || format!("{}: {what}, {done} of {of}", self.name));
+        }
+    }
+}
