@@ -102,6 +102,47 @@ fn iterates_are_those_of_algorithm_1() {
     }
 }
 
+/// Step by step, in pieces, it is the same method: the same average, whatever the rule, batch and oracle; and the
+/// averages on the way are those of shorter runs where the step size does not depend on the length.
+#[test]
+fn step_by_step_is_the_same_run() {
+    for rule in RULES {
+        for (batch, oracle_error) in [(1, 0.0), (3, 0.0), (1, 0.5)] {
+            let asgd = Asgd { steps: 2500, batch, rule, oracle_error };
+            let mut ascent = small().ascent(asgd, 17).unwrap();
+            for t in [1, 2, 700, 1024, 2500] {
+                ascent.advance_to(t).unwrap();
+                assert_eq!(ascent.steps(), t);
+                if rule == StepRule::PracticalDecaying {
+                    let shorter = potentials(&solve(&small(), &with(Asgd { steps: t, ..asgd }, 17)));
+                    let now = centered(ascent.average().to_vec());
+                    assert!(now.iter().zip(&shorter).all(|(a, b)| (a - b).abs() < 1e-14), "{t}");
+                }
+            }
+            let whole = potentials(&solve(&small(), &with(asgd, 17)));
+            for (a, b) in centered(ascent.average().to_vec()).iter().zip(&whole) {
+                assert!((a - b).abs() < 1e-14, "{rule:?} {batch}: {a} {b}");
+            }
+            let error = ascent.advance_to(2501).unwrap_err().to_string();
+            assert!(error.contains("2500"), "{error}");
+        }
+    }
+    assert!(small().ascent(Asgd { steps: 0, ..Asgd::default() }, 1).is_err());
+}
+
+/// The constants are those that a solve reports; φ needs one number an atom.
+#[test]
+fn guarantee_at_given_potentials() {
+    let asgd = Asgd { steps: 1000, oracle_error: 0.5, ..Asgd::default() };
+    let s = solve(&small(), &with(asgd, 5));
+    let (b, phi) = (s.asgd.unwrap(), potentials(&s));
+    let g = small().ascent_guarantee(&phi, 0.5, 5).unwrap();
+    assert_eq!((g.distance, g.curvature), (b.potential_norm, b.curvature));
+    assert_eq!(Some(g.lipschitz(1000.0)), b.lipschitz);
+    assert_eq!(Some(g.self_concordant(1000.0)), b.self_concordant);
+    assert!(small().ascent_guarantee(&phi[1..], 0.5, 5).is_err());
+}
+
 /// An oracle within ε̄/(2√t) of the gradient: as a gradient step with γ ≤ 2λ does not expand distances, the
 /// averages stay within Σ γ ε̄/(2√t) of each other; and they do differ.
 #[test]

@@ -3,9 +3,11 @@
 //! All are inequalities between numbers the caller already has. A bound that is infinite carries no
 //! information and comes back as [`Error::Unbounded`], a problem without a solution as [`Error::Infeasible`].
 
+mod ascent;
 mod log_sum_exp;
 mod transport;
 
+pub use ascent::AscentGuarantee;
 pub use log_sum_exp::{
     bouchard, bouchard_bracket, cvar_bracket, safe_bracket_by_maximum, safe_bracket_by_moment,
 };

@@ -1,8 +1,10 @@
 //! Optimal transport from anything one can draw from to finitely many atoms.
 //!
 //! [`SemiDiscrete`] states a problem, [`SemiDiscrete::solve`] solves and certifies it, [`Solution`] is what
-//! comes back, [`Plan`] applies it to new points. [`DualOracle`] is for those who bring their own method.
+//! comes back, [`Plan`] applies it to new points. [`DualOracle`] is for those who bring their own method,
+//! [`Ascent`] for those who want to watch the paper's.
 
+mod ascent;
 mod asgd;
 mod auto;
 mod certificate;
@@ -19,6 +21,7 @@ mod rounding;
 mod settings;
 mod solution;
 
+pub use ascent::Ascent;
 pub use oracle::{DualOracle, Scalar};
 pub use plan::Plan;
 pub use problem::SemiDiscrete;
