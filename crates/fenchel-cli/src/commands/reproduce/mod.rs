@@ -5,6 +5,7 @@ mod files;
 mod findings;
 mod lab;
 mod page;
+mod statistics;
 
 use crate::commands::transport::Directory;
 use crate::failure::{Failure, Outcome, Result, print};

@@ -1,5 +1,7 @@
 //! The experiments, one file each. To add one: a file with an `EXPERIMENT`, and its row in [`EXPERIMENTS`].
 
+mod figure_1;
+mod section_5;
 mod table_1;
 
 use super::findings::Findings;
@@ -22,4 +24,4 @@ pub struct Experiment {
 const SEMI_DISCRETE: &str = "Taşkesen, Shafieezadeh-Abadeh and Kuhn (2022), semi-discrete optimal transport";
 
 /// All of them, in the order of the papers.
-pub const EXPERIMENTS: &[Experiment] = &[table_1::EXPERIMENT];
+pub const EXPERIMENTS: &[Experiment] = &[table_1::EXPERIMENT, figure_1::EXPERIMENT];
