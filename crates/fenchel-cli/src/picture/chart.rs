@@ -81,11 +81,6 @@ impl Style {
         Style { dashes: Some("2,3"), width: 1.5, ..Style::line(colour) }
     }
 
-    /// Dots without a line.
-    pub fn dots(colour: Rgb) -> Self {
-        Style { width: 0.0, dots: true, ..Style::line(colour) }
-    }
-
     /// The same with a dot at each point.
     pub fn with_dots(self) -> Self {
         Style { dots: true, ..self }

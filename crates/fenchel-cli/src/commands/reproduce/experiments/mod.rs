@@ -1,8 +1,11 @@
 //! The experiments, one file each. To add one: a file with an `EXPERIMENT`, and its row in [`EXPERIMENTS`].
 
+mod corollary_4_10;
 mod figure_1;
+mod proposition_3_3;
 mod section_5;
 mod table_1;
+mod theorem_4_9;
 
 use super::findings::Findings;
 use super::lab::Lab;
@@ -24,4 +27,10 @@ pub struct Experiment {
 const SEMI_DISCRETE: &str = "Taşkesen, Shafieezadeh-Abadeh and Kuhn (2022), semi-discrete optimal transport";
 
 /// All of them, in the order of the papers.
-pub const EXPERIMENTS: &[Experiment] = &[table_1::EXPERIMENT, figure_1::EXPERIMENT];
+pub const EXPERIMENTS: &[Experiment] = &[
+    table_1::EXPERIMENT,
+    proposition_3_3::EXPERIMENT,
+    theorem_4_9::EXPERIMENT,
+    corollary_4_10::EXPERIMENT,
+    figure_1::EXPERIMENT,
+];
