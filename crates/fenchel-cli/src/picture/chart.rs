@@ -6,7 +6,7 @@ use super::legend::{Mark, legend};
 use super::palette::{INK, MUTED, Rgb};
 
 /// Room around the inside of a panel: left, above, right, below.
-const MARGIN: [f64; 4] = [70.0, 40.0, 20.0, 52.0];
+const MARGIN: [f64; 4] = [70.0, 50.0, 20.0, 54.0];
 
 /// An axis: its label and the numbers it spans.
 #[derive(Debug, Clone)]
@@ -79,6 +79,11 @@ impl Style {
     /// A line of dots, thin: for what was not measured.
     pub fn dotted(colour: Rgb) -> Self {
         Style { dashes: Some("2,3"), width: 1.5, ..Style::line(colour) }
+    }
+
+    /// A line of dashes and dots, thin.
+    pub fn dash_dotted(colour: Rgb) -> Self {
+        Style { dashes: Some("9,3,2,3"), width: 1.5, ..Style::line(colour) }
     }
 
     /// The same with a dot at each point.

@@ -225,15 +225,29 @@ impl Drawing {
     /// The page as PNG, two pixels a unit.
     pub fn png(&self) -> Result<Vec<u8>, Failure> {
         let under = self.image.as_ref().map(pixels_as_rects);
+        let mut scene = self.scene(under);
+        scene.elements.iter_mut().for_each(scale_dashes);
         kuva::PngBackend::new()
             .with_scale(SCALE as f32)
-            .render_scene(&self.scene(under))
+            .render_scene(&scene)
             .map_err(|e| Failure::new(format!("the picture cannot be drawn: {e}")))
     }
 }
 
 fn paint(c: Rgb) -> Color {
     Color::Rgb(c[0], c[1], c[2])
+}
+
+/// The renderer of PNG scales everything but the lengths of dashes.
+fn scale_dashes(shape: &mut Primitive) {
+    let (Primitive::Line { stroke_dasharray, .. } | Primitive::PolyLine { stroke_dasharray, .. }) = shape
+    else {
+        return;
+    };
+    if let Some(dashes) = stroke_dasharray {
+        let lengths = dashes.split(',').filter_map(|d| d.parse::<f64>().ok());
+        *dashes = lengths.map(|d| (d * SCALE as f64).to_string()).collect::<Vec<_>>().join(",");
+    }
 }
 
 /// The image as one rectangle a device pixel, interpolated between its own pixels.

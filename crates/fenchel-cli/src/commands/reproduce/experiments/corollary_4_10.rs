@@ -274,9 +274,11 @@ fn picture(curves: &[Curve], times: &[u64]) -> Picture {
                 Series::new(name, Style::line(colour).with_dots(), at(&|i| c.measured[i].value))
                     .band(band.collect()),
             );
-            panel.add(Series::new(format!("{name}, bound"), Style::dashed(colour), at(&|i| c.bound[i])));
+            panel.add(Series::new("", Style::dashed(colour), at(&|i| c.bound[i])));
         }
-        chart.add(panel);
+        // One name for all bounds.
+        panel.add(Series::new("bound", Style::dashed(LINES[6]), Vec::new()));
+        chart.add(if p == 0 { panel } else { panel.without_legend() });
     }
     Picture {
         name: "bounds",

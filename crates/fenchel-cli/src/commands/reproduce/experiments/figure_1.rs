@@ -22,6 +22,9 @@ pub const EXPERIMENT: Experiment = Experiment {
 const DIVERGENCES: [(&str, &str); 4] =
     [("none", "original"), ("kl", "entropic"), ("chi2", "χ²"), ("hyperbolic", "hyperbolic")];
 
+/// The colour of what was not measured.
+const GREY: [u8; 3] = LINES[6];
+
 /// A step rule of the figure.
 struct Rule {
     /// Its name in files.
@@ -407,10 +410,12 @@ fn picture(n: usize, curves: &[Curve], times: &[f64]) -> Picture {
             }
             // What the rates would be, from a round number on.
             let start = times[times.len() - 1] / 100.0;
-            for (exponent, dots) in [(-0.5, "1/√T"), (-1.0, "1/T")] {
+            for (exponent, name, style) in
+                [(-0.5, "1/√T", Style::dotted(GREY)), (-1.0, "1/T", Style::dash_dotted(GREY))]
+            {
                 let rate = |t: f64| (t / start).powf(exponent) * (low * high).sqrt() * 0.6;
                 let ends = [start, times[times.len() - 1]].map(|t| (t, rate(t)));
-                panel.add(Series::new(dots, Style::dotted([96, 96, 96]), ends.to_vec()));
+                panel.add(Series::new(name, style, ends.to_vec()));
             }
             chart.add(if part == "(a)" && r == 0 { panel } else { panel.without_legend() });
         }
@@ -421,7 +426,7 @@ fn picture(n: usize, curves: &[Curve], times: &[f64]) -> Picture {
         caption: format!(
             "Figure 1 with N = {n} atoms: suboptimality (a, above) and squared distance from the optimum (b, below) of \
              the average of T steps, for three rules of the step size. Means over the runs, with bands of two standard \
-             errors. The dotted grey lines fall as 1/√T and 1/T."
+             errors. The grey lines fall as 1/√T (dots) and 1/T."
         ),
         alt: format!(
             "Six panels with N = {n}: two rows, suboptimality and squared distance, over T on logarithmic axes; three \

@@ -299,6 +299,7 @@ fn picture(divergences: &[Arc<dyn Divergence>], trials: &[Trial], sizes: &[usize
             panel.add(Series::new(format!("N = {n}"), Style::line(LINES[k]), middle.collect()).band(band));
             panel.add(Series::new("", Style::dashed(LINES[k]), bound));
         }
+        panel.add(Series::new("bound", Style::dashed(LINES[6]), Vec::new()));
         // Those that cost nothing have nothing to show.
         if any {
             chart.add(if d == 1 { panel } else { panel.without_legend() });
