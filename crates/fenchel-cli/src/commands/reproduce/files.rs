@@ -83,7 +83,9 @@ pub fn table(experiment: &Experiment, findings: &Findings, seconds: f64, files: 
             Verdict::NotJudged => "not judged",
         };
         text.push_str(&format!("  {verdict:<10}  {}: {}\n", claim.place, claim.statement));
-        text.push_str(&format!("  {:10}  {}\n", "", claim.measured));
+        for (i, line) in claim.measured.lines().enumerate() {
+            text.push_str(&format!("  {:10}  {}{line}\n", "", if i > 0 { "- " } else { "" }));
+        }
         if let Some(reason) = &claim.reason {
             text.push_str(&format!("  {:10}  because: {reason}\n", ""));
         }

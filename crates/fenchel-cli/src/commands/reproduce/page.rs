@@ -29,7 +29,7 @@ pub fn page(
     }
     body.push_str("<section aria-labelledby=\"run\">\n<h2 id=\"run\">What was run</h2>\n");
     for paragraph in &findings.setup {
-        body.push_str(&format!("<p>{}</p>\n", escaped(paragraph)));
+        body.push_str(&format!("<p>{}</p>\n", prose(paragraph)));
     }
     body.push_str("</section>\n<section aria-labelledby=\"claims\">\n<h2 id=\"claims\">Claims</h2>\n");
     findings.claims.iter().for_each(|c| body.push_str(&claim(c)));
@@ -37,7 +37,7 @@ pub fn page(
     if !svgs.is_empty() {
         body.push_str("<section aria-labelledby=\"pictures\">\n<h2 id=\"pictures\">Pictures</h2>\n");
         for (i, (picture, svg)) in findings.pictures.iter().zip(svgs).enumerate() {
-            let caption = escaped(&picture.caption);
+            let caption = prose(&picture.caption);
             body.push_str(&format!(
                 "<figure>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n{}\n</div>\n\
                  <figcaption>{caption}</figcaption>\n</figure>\n",
@@ -107,18 +107,18 @@ fn claim(c: &Claim) -> String {
         "<article class=\"claim {class}\">\n<h3>{place} <span class=\"badge {class}\">{words}</span></h3>\n\
          <div class=\"sides\">\n\
          <div><h4>The paper claims</h4><p>{statement}</p></div>\n\
-         <div><h4>What came out</h4><p>{measured}</p></div>\n</div>\n",
+         <div><h4>What came out</h4>{measured}</div>\n</div>\n",
         class = class(c.verdict),
-        place = escaped(&c.place),
+        place = prose(&c.place),
         words = c.verdict.words(),
-        statement = escaped(&c.statement),
-        measured = escaped(&c.measured),
+        statement = prose(&c.statement),
+        measured = lines(&c.measured),
     );
     if let Some(reason) = &c.reason {
         let why = if c.verdict == Verdict::Fails { "Why it fails" } else { "Why it was not judged" };
-        text.push_str(&format!("<p class=\"reason\"><b>{why}.</b> {}</p>\n", escaped(reason)));
+        text.push_str(&format!("<p class=\"reason\"><b>{why}.</b> {}</p>\n", prose(reason)));
     }
-    text + &format!("<p class=\"criterion\">Taken to hold if {}.</p>\n</article>\n", escaped(&c.criterion))
+    text + &format!("<p class=\"criterion\">Taken to hold if {}.</p>\n</article>\n", prose(&c.criterion))
 }
 
 fn table(t: &Table) -> String {
@@ -151,6 +151,32 @@ fn inline(svg: &str, alt: &str, number: usize) -> String {
         .replace("url(#", &format!("url(#p{number}-"))
 }
 
+/// The first line, and a list of the others.
+fn lines(text: &str) -> String {
+    let mut lines = text.lines();
+    let first = format!("<p>{}</p>", prose(lines.next().unwrap_or_default()));
+    let items: String = lines.map(|l| format!("<li>{}</li>", prose(l))).collect();
+    if items.is_empty() { first } else { format!("{first}<ul>{items}</ul>") }
+}
+
+/// Text as HTML, with η_i as η and its subscript.
+fn prose(text: &str) -> String {
+    let text: Vec<char> = escaped(text).chars().collect();
+    let mut html = String::new();
+    let mut i = 0;
+    while i < text.len() {
+        let one = |k: usize| text.get(k).is_some_and(|c| c.is_alphabetic());
+        if text[i] == '_' && i > 0 && one(i + 1) && !one(i + 2) {
+            html.push_str(&format!("<sub>{}</sub>", text[i + 1]));
+            i += 2;
+        } else {
+            html.push(text[i]);
+            i += 1;
+        }
+    }
+    html
+}
+
 /// Text as HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -165,6 +191,8 @@ mod tests {
         assert_eq!(escaped("a<b & \"c\">"), "a&lt;b &amp; &quot;c&quot;&gt;");
         let c = Claim::new("<i>", "a < b", "c", "d".into(), false).because("1 > 0");
         let html = claim(&c);
+        assert_eq!(prose("p_i/η_i of a_file < 1"), "p<sub>i</sub>/η<sub>i</sub> of a_file &lt; 1");
+        assert_eq!(lines("a:\nb\nc"), "<p>a:</p><ul><li>b</li><li>c</li></ul>");
         assert!(html.contains("&lt;i&gt;") && html.contains("1 &gt; 0") && html.contains("fails"), "{html}");
     }
 

@@ -178,8 +178,8 @@ fn claims(
             ));
         }
         let measured = format!(
-            "Share of the bound that was measured, where it is largest and at the end: {}.",
-            words.join("; ")
+            "Share of the bound that was measured, where it is largest and at the end:\n{}",
+            words.join("\n")
         );
         let criterion = "the mean over runs plus three standard errors is at most the bound, at every T, for every \
                          divergence and every ε̄";

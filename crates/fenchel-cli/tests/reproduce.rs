@@ -1,0 +1,193 @@
+//! `fenchel reproduce`: lists, refuses, runs, and writes pages that stand alone.
+
+#[path = "common/browser.rs"]
+mod browser;
+mod common;
+
+use common::{Place, Run};
+use std::time::{Duration, Instant};
+
+/// All experiments, in the order of the list.
+fn names() -> Vec<String> {
+    let list = Place::new().run(&["reproduce"]);
+    assert_eq!((list.code, list.err.as_str()), (0, ""));
+    let rows = list.out.lines().filter(|l| l.starts_with("  "));
+    rows.map(|l| l.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+/// The smallest size there is.
+fn tiny(place: &Place, names: &[&str], more: &[&str]) -> Run {
+    let run = place.run(&[&["reproduce", "--tiny"], names, more].concat());
+    assert_eq!(run.code, 0, "{names:?}: {run:?}");
+    run
+}
+
+fn claims(place: &Place, name: &str) -> Vec<serde_json::Value> {
+    let text = place.read(&format!("fenchel-reproduce/{name}/claims.json"));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["experiment"], name);
+    json["claims"].as_array().unwrap().clone()
+}
+
+#[test]
+fn lists_what_there_is() {
+    let names = names();
+    for name in ["table-1", "proposition-3.3", "theorem-4.9", "corollary-4.10", "figure-1"] {
+        assert!(names.iter().any(|n| n == name), "{names:?}");
+    }
+    let mut once = names.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), names.len());
+    let help = Place::new().run(&["reproduce", "--help"]).out;
+    assert!(help.contains("--quick") && help.contains("index.html") && !help.contains("tiny"), "{help}");
+}
+
+#[test]
+fn refuses_in_the_users_terms() {
+    let place = Place::new();
+    place.refused(
+        &["reproduce", "figure-11"],
+        &["experiment 'figure-11'", "did you mean 'figure-1'?", "table-1"],
+    );
+    place.refused(&["reproduce", "table-1", "nothing-like-it"], &["nothing-like-it", "all"]);
+    place.refused(&["reproduce", "table-1", "--threads", "0"], &["threads", "at least 1"]);
+    place.refused(&["reproduce", "table-1", "--seed", "-1"], &["--seed"]);
+    place.refused(&["reproduce", "table-1", "--quick", "--tiny"], &["--quick"]);
+    place.file("taken", "");
+    place.refused(&["reproduce", "table-1", "--tiny", "--out", "taken"], &["taken", "--out"]);
+    assert!(!place.exists("fenchel-reproduce"), "nothing is written before names are known");
+}
+
+/// Every experiment, small: claims with all their parts, pictures, data that are the same for any number of threads,
+/// and a page that says all of it.
+#[test]
+fn every_experiment_writes_all_of_it() {
+    for name in names() {
+        let (one, two) = (Place::new(), Place::new());
+        let run = tiny(&one, &[&name], &["--threads", "1"]);
+        tiny(&two, &[&name], &["--threads", "2", "--quiet"]);
+        let directory = format!("fenchel-reproduce/{name}");
+        let files = one.list(&directory);
+        assert_eq!(files, two.list(&directory));
+        for file in &files {
+            assert!(run.out.contains(file.as_str()), "{file} is not mentioned: {}", run.out);
+            let path = format!("{directory}/{file}");
+            match file.rsplit('.').next().unwrap() {
+                "csv" => {
+                    let (a, b) = (one.read(&path), two.read(&path));
+                    assert!(a == b, "{path} depends on the number of threads");
+                    let width = |l: &str| l.split(',').count();
+                    let header = a.lines().next().unwrap();
+                    let plain = || a.lines().filter(|l| !l.contains('"'));
+                    assert!(plain().all(|l| width(l) == width(header)) && a.lines().count() > 1, "{path}");
+                    assert!(!a.contains("NaN") && !a.contains("inf"), "{path}: {a}");
+                }
+                "svg" => assert!(one.read(&path).contains("</svg>")),
+                "png" => assert!(std::fs::read(one.path().join(&path)).unwrap().starts_with(b"\x89PNG")),
+                "json" | "html" => {}
+                other => panic!("what is a .{other}?"),
+            }
+        }
+        for extension in ["csv", "svg", "png", "html", "json"] {
+            assert!(files.iter().any(|f| f.ends_with(extension)), "{name} has no {extension}");
+        }
+        let page = one.read(&format!("{directory}/index.html"));
+        browser::assert_well_formed(&page);
+        let claims = claims(&one, &name);
+        assert!(!claims.is_empty(), "{name}");
+        assert_eq!(page.matches("<article class=\"claim").count(), claims.len(), "{name}");
+        for claim in &claims {
+            for part in ["place", "statement", "criterion", "measured"] {
+                assert!(!claim[part].as_str().unwrap().is_empty(), "{name}: {claim}");
+            }
+            let verdict = claim["verdict"].as_str().unwrap();
+            let reason = claim["reason"].as_str().unwrap_or_default();
+            assert_eq!(verdict == "holds", reason.is_empty(), "{name}: {claim}");
+            assert!(["holds", "fails", "not-judged"].contains(&verdict), "{claim}");
+        }
+        assert!(page.contains(&format!("fenchel reproduce {name} --tiny --seed 1")), "how to repeat it");
+    }
+}
+
+/// In a browser: no complaints, nothing fetched, nothing wider than a telephone, every claim there.
+#[test]
+fn pages_stand_alone_in_a_browser() {
+    let Some(browser) = browser::find() else {
+        eprintln!(
+            "no chromium here: the pages were checked for form only (every_experiment_writes_all_of_it)"
+        );
+        return;
+    };
+    let place = Place::new();
+    tiny(&place, &["all"], &["--quiet"]);
+    for name in names() {
+        let file = place.path().join(format!("fenchel-reproduce/{name}/index.html"));
+        let html = std::fs::read_to_string(&file).unwrap();
+        let seen = browser::look(&browser, &file);
+        assert!(seen.console.is_empty(), "{name}: {:?}", seen.console);
+        for claim in claims(&place, &name) {
+            let verdict = claim["verdict"].as_str().unwrap().replace('-', " ");
+            assert!(seen.dom.contains(&format!("{verdict}</span></h3>")), "{name}: {claim}");
+        }
+        let count = claims(&place, &name).len() as u32;
+        for [width, content, claims, fetched] in browser::measure(&browser, &html, place.path()) {
+            assert!(content <= width, "{name}: {content} wide at {width}");
+            assert_eq!((claims, fetched), (count, 0), "{name} at {width}");
+        }
+    }
+    // And the test can fail: a page that is too wide, complains, and asks for something.
+    let bad = "<!DOCTYPE html><html><head><title>t</title></head><body><article class=\"claim\" style=\"width:900px\">\
+               x</article><img src=\"http://fenchel.invalid/x.png\"><script>console.error('no')</script></body></html>";
+    let file = place.path().join("bad.html");
+    std::fs::write(&file, bad).unwrap();
+    assert!(!browser::look(&browser, &file).console.is_empty());
+    let phone = browser::measure(&browser, bad, place.path())[0];
+    assert!(phone[1] > phone[0] && phone[2] == 1 && phone[3] == 1, "{phone:?}");
+}
+
+/// Another seed, other numbers; the same seed, the same.
+#[test]
+fn numbers_follow_the_seed() {
+    let data = |seed: &str| {
+        let place = Place::new();
+        tiny(&place, &["theorem-4.9"], &["--seed", seed, "--quiet"]);
+        place.read("fenchel-reproduce/theorem-4.9/rows.csv")
+    };
+    assert_eq!(data("5"), data("5"));
+    assert_ne!(data("5"), data("6"));
+}
+
+/// The verdicts that are facts of arithmetic, at any size.
+#[test]
+fn what_is_certain_comes_out_so() {
+    let place = Place::new();
+    tiny(&place, &["table-1", "theorem-4.9", "proposition-3.3", "corollary-4.10"], &[]);
+    let verdicts = |name: &str| {
+        let claims = claims(&place, name);
+        claims.iter().map(|c| c["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // The t-distribution's row is printed wrongly.
+    assert_eq!(verdicts("table-1"), ["holds", "holds", "holds", "holds", "holds", "fails"]);
+    assert!(verdicts("theorem-4.9").iter().all(|v| v == "holds"));
+    assert!(verdicts("proposition-3.3").iter().all(|v| v == "holds"));
+    assert_eq!(verdicts("corollary-4.10"), ["holds", "holds", "holds", "holds", "not-judged"]);
+}
+
+/// Ctrl-C: the exit code of an interruption, soon, one line, and no half of an experiment.
+#[cfg(unix)]
+#[test]
+fn interruption_leaves_nothing_behind() {
+    let place = Place::new();
+    let child = place.command(&["reproduce", "figure-1"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let asked = Instant::now();
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(asked.elapsed() < Duration::from_secs(60), "{:?}", asked.elapsed());
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(err, "interrupted: nothing of figure-1 was written\n");
+    assert!(place.list("fenchel-reproduce/figure-1").is_empty());
+}
