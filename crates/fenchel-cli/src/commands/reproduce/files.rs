@@ -31,7 +31,7 @@ pub fn write(
 ) -> Result<Vec<String>> {
     let mut names = vec!["index.html".to_owned(), "claims.json".to_owned()];
     let mut svgs = Vec::new();
-    let file = |name: &str, bytes: &[u8]| write_atomically(&directory.join(name), |out| out.write_all(bytes));
+    let file = |name: &str, bytes: &[u8]| write_atomically(directory.join(name), |out| out.write_all(bytes));
     for table in &findings.tables {
         let name = format!("{}.csv", table.name);
         file(&name, csv(table).as_bytes())?;

@@ -159,16 +159,20 @@ fn lines(text: &str) -> String {
     if items.is_empty() { first } else { format!("{first}<ul>{items}</ul>") }
 }
 
-/// Text as HTML, with η_i as η and its subscript.
+/// Text as HTML, with η_i as η and its subscript, 2^16 as 2 and its superscript.
 fn prose(text: &str) -> String {
     let text: Vec<char> = escaped(text).chars().collect();
     let mut html = String::new();
     let mut i = 0;
     while i < text.len() {
-        let one = |k: usize| text.get(k).is_some_and(|c| c.is_alphabetic());
+        let one = |k: usize| text.get(k).is_some_and(|c| c.is_alphabetic() || *c == '∞');
+        let digits = text[i + 1..].iter().take_while(|c| c.is_ascii_digit()).count();
         if text[i] == '_' && i > 0 && one(i + 1) && !one(i + 2) {
             html.push_str(&format!("<sub>{}</sub>", text[i + 1]));
             i += 2;
+        } else if text[i] == '^' && digits > 0 {
+            html.push_str(&format!("<sup>{}</sup>", text[i + 1..][..digits].iter().collect::<String>()));
+            i += 1 + digits;
         } else {
             html.push(text[i]);
             i += 1;
@@ -192,6 +196,7 @@ mod tests {
         let c = Claim::new("<i>", "a < b", "c", "d".into(), false).because("1 > 0");
         let html = claim(&c);
         assert_eq!(prose("p_i/η_i of a_file < 1"), "p<sub>i</sub>/η<sub>i</sub> of a_file &lt; 1");
+        assert_eq!(prose("‖x‖_∞, 2^16, e^x"), "‖x‖<sub>∞</sub>, 2<sup>16</sup>, e^x");
         assert_eq!(lines("a:\nb\nc"), "<p>a:</p><ul><li>b</li><li>c</li></ul>");
         assert!(html.contains("&lt;i&gt;") && html.contains("1 &gt; 0") && html.contains("fails"), "{html}");
     }

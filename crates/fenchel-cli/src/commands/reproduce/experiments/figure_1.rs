@@ -80,22 +80,25 @@ struct Curve {
 }
 
 impl Curve {
-    fn of(&self, quantity: fn(&Point) -> f64) -> Vec<Vec<f64>> {
+    fn of(&self, quantity: Quantity) -> Vec<Vec<f64>> {
         self.runs.iter().map(|run| run.iter().map(quantity).collect()).collect()
     }
 
-    fn slope(&self, times: &[f64], quantity: fn(&Point) -> f64, from: f64) -> Estimate {
+    fn slope(&self, times: &[f64], quantity: Quantity, from: f64) -> Estimate {
         slope(times, &self.of(quantity), |t| t >= from)
     }
 
     /// Mean over runs at the i-th T.
-    fn mean(&self, i: usize, quantity: fn(&Point) -> f64) -> Estimate {
+    fn mean(&self, i: usize, quantity: Quantity) -> Estimate {
         mean(&self.runs.iter().map(|run| quantity(&run[i])).collect::<Vec<_>>())
     }
 }
 
-const SUBOPTIMALITY: fn(&Point) -> f64 = |p| p.suboptimality;
-const DISTANCE: fn(&Point) -> f64 = |p| p.distance;
+/// A number of a point.
+type Quantity = fn(&Point) -> f64;
+
+const SUBOPTIMALITY: Quantity = |p| p.suboptimality;
+const DISTANCE: Quantity = |p| p.distance;
 
 fn run(lab: &Lab) -> Result<Findings> {
     let sizes: &[usize] = lab.pick(&[5], &[5, 10], &[5, 10]);
@@ -188,7 +191,7 @@ fn claims(findings: &mut Findings, curves: &[Curve], times: &[f64], from: f64) {
     for (r, rule) in RULES.iter().enumerate() {
         let these =
             |smoothed: bool| curves.iter().filter(move |c| c.rule == r && (c.divergence > 0) == smoothed);
-        let slopes = |smoothed: bool, quantity: fn(&Point) -> f64, rate: f64| {
+        let slopes = |smoothed: bool, quantity: Quantity, rate: f64| {
             let mut holds = true;
             let mut words = Vec::new();
             for c in these(smoothed) {
@@ -385,7 +388,7 @@ fn tables(
 /// Six panels: (a) above (b), one column a rule.
 fn picture(n: usize, curves: &[Curve], times: &[f64]) -> Picture {
     let mut chart = Chart::new(RULES.len(), 320.0, 290.0);
-    let shown: [(_, fn(&Point) -> f64, _); 2] = [
+    let shown: [(_, Quantity, _); 2] = [
         ("(a)", SUBOPTIMALITY, "suboptimality h(φ*) − h(φ̄_T)"),
         ("(b)", DISTANCE, "discrepancy ‖φ̄_T − φ*‖²"),
     ];

@@ -138,7 +138,7 @@ fn trial(seed: u64, divergence: usize, atoms: usize, row: usize) -> Result<Trial
     let spread = lambda * 10f64.powf(-1.0 + 2.0 * rng.uniform());
     let u: Vec<f64> = (0..atoms).map(|_| spread * rng.normal()).collect();
     let mut eta: Vec<f64> =
-        (0..atoms).map(|_| if row % 2 == 0 { 1.0 } else { 0.1 + rng.exponential() }).collect();
+        (0..atoms).map(|_| if row.is_multiple_of(2) { 1.0 } else { 0.1 + rng.exponential() }).collect();
     let total: f64 = eta.iter().sum();
     eta.iter_mut().for_each(|e| *e /= total);
     let smooth = || SmoothMax::new(parse(DIVERGENCES[divergence])?, lambda)?.with_reference(&eta);
