@@ -12,7 +12,7 @@ First steps:
   fenchel reproduce                        claims of the papers, checked
 
 Exit codes: 0 done; 1 a result, written, that did not reach its tolerance (its status says why);
-2 bad input, with a message that says what is wrong and what is wanted.";
+2 bad input, with a message that says what is wrong and what is wanted; 130 interrupted before there was a result.";
 
 /// Smooth maxima and certified optimal transport.
 ///

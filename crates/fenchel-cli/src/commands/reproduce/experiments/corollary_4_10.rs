@@ -286,7 +286,7 @@ fn picture(curves: &[Curve], times: &[u64]) -> Picture {
                   and what the theorem guarantees (dashed), with exact weights, one panel for each part and its step."
             .into(),
         alt: "Four panels over T on logarithmic axes. In each the measured curves run below their dashed bounds: by \
-              factors of ten to a hundred in parts (i) and (ii), by many orders of magnitude in part (iii)."
+              factors of two to a hundred in parts (i) and (ii), by many orders of magnitude in part (iii)."
             .into(),
         drawing: chart.draw(),
     }
