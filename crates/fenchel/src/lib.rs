@@ -75,6 +75,7 @@
 //! |---|---|
 //! | [`divergence`] | generators f, their conjugates, the search for the threshold |
 //! | [`smoothmax`] | the smooth maximum: checked interface, hot-loop interface, Hessian products |
+//! | [`choice`] | smooth maxima as expected maxima: extreme values, extremal noise, Chebyshev sets |
 //! | [`logspace`] | log-sum-exp and its family |
 //! | [`bounds`] | inequalities that a result can carry |
 //! | [`measure`] | sources, point clouds, Sobol' points, files |
@@ -91,6 +92,7 @@
 //! Nothing panics on user input, except where a method of a hot loop says so.
 
 pub mod bounds;
+pub mod choice;
 pub mod cost;
 pub mod divergence;
 pub mod error;

@@ -181,6 +181,11 @@ impl SmoothMax {
         &self.eta
     }
 
+    /// log of the reference's total mass where that counts, in units of λ.
+    pub(crate) fn log_mass(&self) -> f64 {
+        self.log_mass
+    }
+
     fn resolve(&mut self) {
         let atoms: Vec<usize> = if self.divergence.is_per_atom() {
             (0..self.eta.len()).collect()
