@@ -1,7 +1,11 @@
 //! The experiments, one file each. To add one: a file with an `EXPERIMENT`, and its row in [`EXPERIMENTS`].
 
+mod chebyshev_set;
 mod corollary_4_10;
+mod discrete_choice;
 mod figure_1;
+mod knapsack;
+mod polytope;
 mod proposition_3_3;
 mod section_5;
 mod table_1;
@@ -28,6 +32,9 @@ const SEMI_DISCRETE: &str = "Taşkesen, Shafieezadeh-Abadeh and Kuhn (2022), sem
 
 /// All of them, in the order of the papers.
 pub const EXPERIMENTS: &[Experiment] = &[
+    knapsack::EXPERIMENT,
+    discrete_choice::EXPERIMENT,
+    chebyshev_set::EXPERIMENT,
     table_1::EXPERIMENT,
     proposition_3_3::EXPERIMENT,
     theorem_4_9::EXPERIMENT,
