@@ -114,6 +114,8 @@ mod book {
     struct Contributing;
     #[doc = include_str!("../../../docs/smooth-maxima.md")]
     struct SmoothMaxima;
+    #[doc = include_str!("../../../docs/discrete-choice.md")]
+    struct DiscreteChoice;
     #[doc = include_str!("../../../docs/semi-discrete-transport.md")]
     struct SemiDiscreteTransport;
 }

@@ -13,7 +13,7 @@
 //! | what is known of the noise | ψ(u) | here |
 //! |---|---|---|
 //! | its distribution, of the generalised extreme value kind | λ log G(e^u) | [`ExtremeValue`] of a [`GeneratingFunction`]: [`Multinomial`], [`Nested`], [`FromFunction`] |
-//! | the distribution of each z_i, not their dependence | max ⟨u, p⟩ − λ D_f(p‖η) | [`SmoothMax`](crate::smoothmax::SmoothMax); [`Extremal`] draws from the best θ |
+//! | the distribution of each z_i, not their dependence | max ⟨u, p⟩ − λ D_f(p‖η) | [`SmoothMax`]; [`Extremal`] draws from the best θ |
 //! | mean zero and covariance Σ | max ⟨u, p⟩ + tr (Σ^½ (diag p − ppᵀ) Σ^½)^½ | [`Chebyshev`] |
 //!
 //! [`Smoothing`] is what they have in common, and [`c_transform`] and [`dual_on`] put any of them into the dual of
