@@ -236,7 +236,9 @@ fn extremal(lab: &Lab, findings: &mut Findings) -> Result<Panel> {
         marginal = marginal.max(*distance);
         wrong += misses;
         panel.add(Series::new("", dots(LINES[0]), s.choices.clone()));
-        let mean = if light { (s.mean, s.error, independent.0) } else { (f64::NAN, f64::NAN, f64::NAN) };
+        // Where the density is capped independent noise is −∞ everywhere in some draws, and has no mean to write.
+        let alone = if independent.0.is_finite() { independent.0 } else { f64::NAN };
+        let mean = if light { (s.mean, s.error, alone) } else { (f64::NAN, f64::NAN, f64::NAN) };
         table.row([
             (*name).into(),
             (*value).into(),
