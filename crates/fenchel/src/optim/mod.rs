@@ -3,6 +3,10 @@
 //! A method owns its iteration; it asks a [`Loop`] after every step whether to go on. The status of a
 //! result is decided there and nowhere else, from the test that ended the run.
 
+mod memory;
+
+pub use memory::Memory;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{Duration, Instant};

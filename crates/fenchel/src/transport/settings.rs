@@ -1,6 +1,7 @@
 //! What the user may choose about a solve; the defaults need no thought.
 
 use crate::error::{Error, Result};
+use crate::optim::Memory;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -107,6 +108,10 @@ pub struct Settings {
     pub max_seconds: Option<f64>,
     /// Largest number of samples in one stage of the solver.
     pub max_samples: u64,
+    /// Memory budget in bytes, for samples and what is computed on them; none leaves them at their usual size, a
+    /// gigabyte at most. The answer may depend on it, as smaller nets are then drawn.
+    #[serde(default)]
+    pub memory: Option<u64>,
 }
 
 impl Default for Settings {
@@ -118,6 +123,7 @@ impl Default for Settings {
             threads: None,
             max_seconds: Some(300.0),
             max_samples: 1 << 24,
+            memory: None,
         }
     }
 }
@@ -138,6 +144,12 @@ impl Settings {
         }
         if self.max_samples == 0 {
             return Err(Error::invalid("max_samples", 0, "at least 1"));
+        }
+        if let Some(bytes) = self.memory
+            && bytes < Memory::LEAST.bytes()
+        {
+            let given = Memory::new(bytes);
+            return Err(Error::invalid("memory", given, format!("at least {}", Memory::LEAST)));
         }
         if let Solver::Asgd(a) = self.solver {
             if a.steps == 0 {
