@@ -3,6 +3,7 @@
 //! [`Table::read`] takes delimited text (comma, semicolon, tab or blanks; with or without a line of names) and
 //! NumPy's NPY; what a file holds is seen from its first bytes, not from its name.
 
+mod lines;
 mod npy;
 mod table;
 mod text;

@@ -104,7 +104,10 @@ impl Table {
                 Some(columns) => table.select(columns),
             };
         }
-        text::parse(path, bytes, only)
+        text::parse(path, bytes, &|names, width| match only {
+            None => Ok((0..width).collect()),
+            Some(only) => only.iter().map(|column| find_column(path, names, width, column)).collect(),
+        })
     }
 
     /// The file.

@@ -4,84 +4,70 @@
 //! names), blanks if it has none of them. Lines that are blank or begin with `#` are skipped. A first line without any number is a
 //! line of names.
 
-use super::table::{Table, find_column};
+use super::lines::Watched;
+use super::table::Table;
 use crate::{Error, Result};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 /// Byte that stands for runs of blanks as the delimiter.
 const BLANKS: u8 = b' ';
 
-/// Reads a table, or the columns `only` of it, in that order.
-pub(super) fn parse(path: &Path, bytes: &[u8], only: Option<&[&str]>) -> Result<Table> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Some(at) = bytes.iter().position(|b| *b == 0) {
-        let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64;
-        return Err(position(path, line, None, "holds a zero byte: text or NPY is wanted"));
-    }
-    let mut reader = Reader::new(path, bytes, delimiter(bytes), only);
-    if delimiter(bytes) == BLANKS {
-        let mut line = 0;
-        for text in bytes.split(|b| *b == b'\n') {
-            line += 1;
-            let fields = text.split(u8::is_ascii_whitespace).filter(|f| !f.is_empty());
-            reader.record(line, fields.map(unquoted))?;
-        }
-    } else {
-        let mut records = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter(bytes))
-            .comment(Some(b'#'))
-            .from_reader(bytes);
-        let mut record = csv::ByteRecord::new();
-        let mut lines = Lines { bytes, at: 0, line: 1 };
-        loop {
-            match records.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let start = record.position().map_or(0, csv::Position::byte);
-                    reader.record(lines.of_record(start as usize), record.iter())?;
-                }
-                Err(error) => return Err(Error::file(path, format!("cannot be read: {error}"))),
-            }
-        }
-    }
-    reader.finish()
+/// Bytes that are handed to the parser at a time.
+const BUFFER: usize = 1 << 16;
+
+/// Chooses columns, given the names (if there are any) and number of all.
+pub(super) type Choice<'a> = &'a dyn Fn(Option<&[String]>, usize) -> Result<Vec<usize>>;
+
+/// Takes the rows: offset and line where each begins, and its numbers.
+pub(super) type Each<'a> = &'a mut dyn FnMut(u64, u64, &[f64]) -> Result<()>;
+
+/// Reads a table of the columns chosen.
+pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Table> {
+    let start = skipped(bytes);
+    let bytes = &bytes[start..];
+    let delimiter = delimiter(bytes, u64::MAX).unwrap_or(b',');
+    // A number and its delimiter rarely take fewer than four bytes.
+    let (mut values, mut lines) = (Vec::with_capacity(bytes.len() / 8), Vec::new());
+    let mut reader = Reader::new(path, delimiter, choice);
+    reader.read(Watched::new(bytes, 0, u64::MAX), &mut |_, line, row| {
+        values.extend_from_slice(row);
+        lines.push(line);
+        Ok(())
+    })?;
+    let Form { names, wanted, .. } = reader.form()?;
+    Ok(Table { path: path.to_owned(), columns: names, width: wanted.len(), values, lines })
 }
 
-/// Counts lines: a record's position may be that of blank or comment lines before it.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    line: u64,
-}
-
-impl Lines<'_> {
-    /// The line of the record that begins at or, past lines that are skipped, after `start`.
-    fn of_record(&mut self, start: usize) -> u64 {
-        let mut from = start.min(self.bytes.len());
-        loop {
-            match self.bytes.get(from) {
-                Some(b'\r' | b'\n') => from += 1,
-                Some(b'#') => from += self.bytes[from..].iter().take_while(|b| **b != b'\n').count(),
-                _ => break,
-            }
-        }
-        let passed = self.bytes.get(self.at..from).unwrap_or_default();
-        self.line += passed.iter().filter(|b| **b == b'\n').count() as u64;
-        self.at = self.at.max(from);
-        self.line
-    }
+/// Bytes before the text: those of the mark of UTF-8.
+pub(super) fn skipped(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }
 
 /// The delimiter of the first two lines that say anything.
-fn delimiter(bytes: &[u8]) -> u8 {
-    let mut lines = bytes
-        .split(|b| *b == b'\n')
-        .map(|line| line.trim_ascii())
-        .filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let first = lines.next().unwrap_or_default();
-    let second = lines.next();
+///
+/// # Errors
+/// The text cannot be read, or has a line longer than `longest`.
+pub(super) fn delimiter(mut text: impl BufRead, longest: u64) -> io::Result<u8> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    while lines.len() < 2 {
+        let mut line = Vec::new();
+        let n = (&mut text).take(longest).read_until(b'\n', &mut line)?;
+        if n as u64 == longest {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "its first lines are too long for a table",
+            ));
+        }
+        let said = line.trim_ascii();
+        if n == 0 {
+            break;
+        } else if !said.is_empty() && !said.starts_with(b"#") {
+            lines.push(said.to_vec());
+        }
+    }
+    let first = lines.first().map(Vec::as_slice).unwrap_or_default();
+    let second = lines.get(1).map(Vec::as_slice);
     let has_blanks = |line: &[u8]| line.iter().any(u8::is_ascii_whitespace);
     // A tab among blanks is a blank.
     let tab_is_blank = has_blanks(first) && !first.contains(&b'\t');
@@ -97,11 +83,11 @@ fn delimiter(bytes: &[u8]) -> u8 {
             .collect();
         [b'\t', b';', b','].into_iter().skip(usize::from(tab_is_blank)).find(|mark| bare.contains(mark))
     };
-    second
+    Ok(second
         .and_then(marks)
         .or_else(|| marks(first))
         .or_else(|| has_blanks(second.unwrap_or(first)).then_some(BLANKS))
-        .unwrap_or(b',')
+        .unwrap_or(b','))
 }
 
 fn unquoted(field: &[u8]) -> &[u8] {
@@ -112,41 +98,126 @@ fn position(path: &Path, line: u64, column: Option<u64>, message: impl Into<Stri
     Error::File { path: path.to_owned(), line: Some(line), column, message: message.into() }
 }
 
+/// What the first record says about all others.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    pub(super) delimiter: u8,
+    /// The names of the columns wanted, if there is a line of names.
+    pub(super) names: Option<Vec<String>>,
+    /// Fields of a record.
+    pub(super) fields: usize,
+    /// Which of them are wanted, in order.
+    pub(super) wanted: Vec<usize>,
+}
+
 /// Takes records one by one.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     path: &'a Path,
     delimiter: u8,
-    only: Option<&'a [&'a str]>,
+    choice: Choice<'a>,
+    /// Names of all columns.
     names: Option<Vec<String>>,
     /// Fields of a record, once the first has been seen.
     fields: Option<usize>,
     /// Which of them are wanted, in order.
     wanted: Vec<usize>,
-    values: Vec<f64>,
-    lines: Vec<u64>,
+    rows: u64,
+    /// The numbers of a row.
+    row: Vec<f64>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(path: &'a Path, bytes: &[u8], delimiter: u8, only: Option<&'a [&'a str]>) -> Self {
-        // A number and its delimiter rarely take fewer than four bytes.
-        let values = Vec::with_capacity(bytes.len() / 8);
+    pub(super) fn new(path: &'a Path, delimiter: u8, choice: Choice<'a>) -> Self {
         Self {
             path,
             delimiter,
-            only,
+            choice,
             names: None,
             fields: None,
             wanted: Vec::new(),
-            values,
-            lines: Vec::new(),
+            rows: 0,
+            row: Vec::new(),
         }
     }
 
-    fn record<'r>(&mut self, line: u64, fields: impl Iterator<Item = &'r [u8]>) -> Result<()> {
+    /// A reader of records from the middle of a text.
+    pub(super) fn resumed(path: &'a Path, form: &Form) -> Self {
+        let (fields, wanted) = (Some(form.fields), form.wanted.clone());
+        Self { fields, wanted, ..Self::new(path, form.delimiter, &|_, _| Ok(Vec::new())) }
+    }
+
+    /// Reads all there is.
+    pub(super) fn read<R: Read>(&mut self, mut text: Watched<R>, each: Each<'_>) -> Result<()> {
+        let outcome = if self.delimiter == BLANKS {
+            self.read_blanks(&mut text, each)
+        } else {
+            self.read_delimited(&mut text, each)
+        };
+        // Whatever else is wrong with what is not text does not matter.
+        if outcome.is_err() {
+            let too_long = text.too_long();
+            if let Some(line) = text.zero_to_the_end() {
+                return Err(position(self.path, line, None, "holds a zero byte: text or NPY is wanted"));
+            }
+            if let Some(line) = too_long {
+                let message = "a row without end begins before; is a quotation mark left open?";
+                return Err(position(self.path, line, None, message));
+            }
+        }
+        outcome
+    }
+
+    fn read_blanks<R: Read>(&mut self, text: &mut Watched<R>, each: Each<'_>) -> Result<()> {
+        let offset = text.offset();
+        let mut lines = io::BufReader::with_capacity(BUFFER, text);
+        let (mut offset, mut line, mut bytes) = (offset, 0, Vec::new());
+        loop {
+            bytes.clear();
+            let n = lines.read_until(b'\n', &mut bytes).map_err(|e| self.unreadable(&e))?;
+            if n == 0 {
+                return Ok(());
+            }
+            line += 1;
+            let fields = bytes.split(u8::is_ascii_whitespace).filter(|f| !f.is_empty());
+            if self.record(line, fields.map(unquoted))? {
+                each(offset, line, &self.row)?;
+            }
+            offset += n as u64;
+            lines.get_mut().record_from(offset);
+        }
+    }
+
+    fn read_delimited<R: Read>(&mut self, text: &mut Watched<R>, each: Each<'_>) -> Result<()> {
+        let offset = text.offset();
+        let mut records = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            .comment(Some(b'#'))
+            .buffer_capacity(BUFFER)
+            .from_reader(text);
+        let mut record = csv::ByteRecord::new();
+        while records.read_byte_record(&mut record).map_err(|e| self.unreadable(&e))? {
+            // A record's position may be that of blank or comment lines before it.
+            let from = offset + record.position().map_or(0, csv::Position::byte);
+            let (start, line) = records.get_mut().record_from(from);
+            if self.record(line, record.iter())? {
+                each(start, line, &self.row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, error: &dyn std::fmt::Display) -> Error {
+        Error::file(self.path, format!("cannot be read: {error}"))
+    }
+
+    /// Whether this record is a row of numbers.
+    fn record<'r>(&mut self, line: u64, fields: impl Iterator<Item = &'r [u8]>) -> Result<bool> {
         let fields: Vec<&[u8]> = fields.map(<[u8]>::trim_ascii).collect();
         let blank = fields.iter().all(|f| f.is_empty()) && fields.len() <= 1;
         if blank || (self.delimiter == BLANKS && fields[0].starts_with(b"#")) {
-            return Ok(());
+            return Ok(false);
         }
         match self.fields {
             None => {
@@ -157,15 +228,9 @@ impl<'a> Reader<'a> {
                     self.names =
                         Some(fields.iter().map(|f| String::from_utf8_lossy(f).into_owned()).collect());
                 }
-                self.wanted = match self.only {
-                    None => (0..fields.len()).collect(),
-                    Some(only) => only
-                        .iter()
-                        .map(|selector| find_column(self.path, self.names.as_deref(), fields.len(), selector))
-                        .collect::<Result<_>>()?,
-                };
+                self.wanted = (self.choice)(self.names.as_deref(), fields.len())?;
                 if names {
-                    return Ok(());
+                    return Ok(false);
                 }
             }
             Some(expected) if expected != fields.len() => {
@@ -176,11 +241,12 @@ impl<'a> Reader<'a> {
             }
             Some(_) => {}
         }
+        self.row.clear();
         for column in &self.wanted {
             let field = fields[*column];
             let place = Some(*column as u64 + 1);
             match number(field) {
-                Some(x) if x.is_finite() => self.values.push(x),
+                Some(x) if x.is_finite() => self.row.push(x),
                 Some(_) => {
                     let message =
                         format!("'{}' is not finite; a finite number is wanted", super::shown(field));
@@ -189,13 +255,13 @@ impl<'a> Reader<'a> {
                 None => return Err(position(self.path, line, place, self.not_a_number(field, &fields))),
             }
         }
-        self.lines.push(line);
-        Ok(())
+        self.rows += 1;
+        Ok(true)
     }
 
     fn not_a_number(&self, field: &[u8], fields: &[&[u8]]) -> String {
         if field.is_empty() {
-            let hint = if fields.last().is_some_and(|f| f.is_empty()) && self.lines.is_empty() {
+            let hint = if fields.last().is_some_and(|f| f.is_empty()) && self.rows == 0 {
                 " (does the line end in a delimiter?)"
             } else {
                 ""
@@ -203,7 +269,7 @@ impl<'a> Reader<'a> {
             return format!("is empty; a number is wanted{hint}");
         }
         let text = super::shown(field);
-        let hint = if self.lines.is_empty() && self.names.is_none() && fields.len() > 1 {
+        let hint = if self.rows == 0 && self.names.is_none() && fields.len() > 1 {
             " (a line of names must hold no number)"
         } else if number(&field.iter().map(|b| if *b == b',' { b'.' } else { *b }).collect::<Vec<u8>>())
             .is_some()
@@ -215,22 +281,20 @@ impl<'a> Reader<'a> {
         format!("'{text}' is not a number; a number is wanted{hint}")
     }
 
-    fn finish(self) -> Result<Table> {
-        if self.lines.is_empty() {
+    /// What was found about all records, once they have been read.
+    ///
+    /// # Errors
+    /// There was no row of numbers.
+    pub(super) fn form(self) -> Result<Form> {
+        if self.rows == 0 {
             let message = match &self.names {
                 None => "is empty; rows of numbers are wanted",
                 Some(_) => "has a line of names but no row of numbers",
             };
             return Err(Error::file(self.path, message));
         }
-        let columns = self.names.map(|names| self.wanted.iter().map(|k| names[*k].clone()).collect());
-        Ok(Table {
-            path: self.path.to_owned(),
-            columns,
-            width: self.wanted.len(),
-            values: self.values,
-            lines: self.lines,
-        })
+        let names = self.names.map(|names| self.wanted.iter().map(|k| names[*k].clone()).collect());
+        Ok(Form { delimiter: self.delimiter, names, fields: self.fields.unwrap_or(0), wanted: self.wanted })
     }
 }
 
