@@ -54,12 +54,16 @@ impl<'a> Sampler<'a> {
     /// Points `start`, `start` + 1, … into `out` (row-major).
     ///
     /// # Errors
-    /// The length of `out` is no multiple of the dimension, or the source made a number that is not finite.
+    /// The length of `out` is no multiple of the dimension, the source made a number that is not finite, or it is a
+    /// file that can no longer be read.
     pub fn fill(&self, start: u64, out: &mut [f64]) -> Result<()> {
         let dim = self.source.dim();
         if !out.len().is_multiple_of(dim) {
             let expected = format!("a multiple of the dimension, {dim}");
             return Err(Error::shape("the buffer for points", expected, out.len()));
+        }
+        if let Some(file) = self.source.file() {
+            return file.points(&self.levels(start, out.len() / dim), out);
         }
         // Up to the first block border, then whole blocks.
         let head = ((BLOCK as u64 - start % BLOCK as u64) as usize * dim).min(out.len());
@@ -76,6 +80,26 @@ impl<'a> Sampler<'a> {
                 Err(Error::non_finite(format!("source {}", self.source.name()), place, out[at]))
             }
         }
+    }
+
+    /// The uniform numbers of `n` points, for a source that takes one a point.
+    fn levels(&self, start: u64, n: usize) -> Vec<f64> {
+        let mut levels = vec![0.0; n];
+        if let Some((sobol, _)) = &self.sobol {
+            sobol.fill(start, &mut levels);
+            return levels;
+        }
+        let mut rng = stream(self.seed, self.purpose, start / BLOCK as u64);
+        for _ in 0..start % BLOCK as u64 {
+            rng.next_u64();
+        }
+        for (i, level) in (start..).zip(&mut levels) {
+            if i % BLOCK as u64 == 0 {
+                rng = stream(self.seed, self.purpose, i / BLOCK as u64);
+            }
+            *level = rng.uniform();
+        }
+        levels
     }
 
     /// Points of a single block.

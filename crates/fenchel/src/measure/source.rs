@@ -1,5 +1,6 @@
 //! What one can draw from.
 
+use super::file::FileSource;
 use super::{PointCloud, Rng};
 use std::fmt::Debug;
 
@@ -30,6 +31,11 @@ pub trait Source: Debug + Send + Sync {
 
     /// The cloud, if the measure is a finite one: sums over its points are then exact.
     fn cloud(&self) -> Option<&PointCloud> {
+        None
+    }
+
+    /// The files, if points are rows of files that are not in memory: many are then best read at once.
+    fn file(&self) -> Option<&FileSource> {
         None
     }
 

@@ -1,14 +1,17 @@
 //! Tables of numbers from files, and files that appear whole or not at all.
 //!
 //! [`Table::read`] takes delimited text (comma, semicolon, tab or blanks; with or without a line of names) and
-//! NumPy's NPY; what a file holds is seen from its first bytes, not from its name.
+//! NumPy's NPY; what a file holds is seen from its first bytes, not from its name. [`FileSource`] and [`Drawn`] take
+//! rows of files that are larger than memory.
 
 mod lines;
 mod npy;
+mod stream;
 mod table;
 mod text;
 mod write;
 
+pub use stream::{Drawn, FileSource, Selection};
 pub use table::{Split, Table};
 pub use write::write_atomically;
 
@@ -18,15 +21,13 @@ use std::path::Path;
 
 /// The bytes of a file.
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let fail = |what: &str, error: std::io::Error| {
-        let message = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".into(),
-            std::io::ErrorKind::PermissionDenied => "may not be read: permission denied".into(),
-            _ => format!("cannot be {what}: {error}"),
-        };
-        Error::file(path, message)
-    };
-    let kind = fs::metadata(path).map_err(|e| fail("found", e))?.file_type();
+    found(path)?;
+    fs::read(path).map_err(|e| unreadable(path, "read", &e))
+}
+
+/// What a path leads to: a file or a pipe.
+fn found(path: &Path) -> Result<fs::FileType> {
+    let kind = fs::metadata(path).map_err(|e| unreadable(path, "found", &e))?.file_type();
     if kind.is_dir() {
         return Err(Error::file(path, "is a directory; a file is wanted"));
     }
@@ -34,7 +35,16 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     if std::os::unix::fs::FileTypeExt::is_char_device(&kind) {
         return Err(Error::file(path, "is a device; a file is wanted"));
     }
-    fs::read(path).map_err(|e| fail("read", e))
+    Ok(kind)
+}
+
+fn unreadable(path: &Path, what: &str, error: &std::io::Error) -> Error {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "may not be read: permission denied".into(),
+        _ => format!("cannot be {what}: {error}"),
+    };
+    Error::file(path, message)
 }
 
 /// Names a well-known format that is not read, from its first bytes.

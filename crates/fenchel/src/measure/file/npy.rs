@@ -18,11 +18,34 @@ struct Header {
     shape: Vec<u64>,
 }
 
-/// A 1-D array is one column; of a 2-D array each row is a row.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Table> {
+/// Where the numbers are and how they are written.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub(super) rows: u64,
+    pub(super) columns: usize,
+    /// Bytes of a number, and how to read it.
+    pub(super) width: usize,
+    pub(super) number: Decode,
+    pub(super) fortran_order: bool,
+    /// Bytes before the first number.
+    pub(super) start: u64,
+}
+
+/// Bytes at the beginning of a file that hold its header, or say that there is none that is sound.
+pub(super) fn header_length(head: &[u8]) -> u64 {
+    match (head.get(6), head.get(8..12)) {
+        (Some(1), Some(n)) => 10 + u64::from(u16::from_le_bytes([n[0], n[1]])),
+        (Some(2 | 3), Some(n)) => 12 + u64::from(u32::from_le_bytes([n[0], n[1], n[2], n[3]])),
+        _ => head.len() as u64,
+    }
+}
+
+/// What the header says, held against the length of the file. A 1-D array is one column; of a 2-D array each row
+/// is a row.
+pub(super) fn layout(path: &Path, head: &[u8], length: u64) -> Result<Layout> {
     let wrong = |message: String| Error::file(path, message);
-    let (header, data) =
-        split_header(bytes).map_err(|what| wrong(format!("is not a sound NPY file: {what}")))?;
+    let (header, start) =
+        split_header(head).map_err(|what| wrong(format!("is not a sound NPY file: {what}")))?;
     let (rows, columns) = match header.shape[..] {
         [rows] => (rows, 1),
         [rows, columns] => (rows, columns),
@@ -40,35 +63,42 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Table> {
         return Err(wrong(says));
     };
     let count = rows.checked_mul(columns).and_then(|n| n.checked_mul(width as u64));
-    if count != Some(data.len() as u64) {
+    let found = length - start;
+    if count != Some(found) {
         let announced = count.map_or("more than memory".into(), |n| format!("{n} bytes"));
-        let cut = count.is_none_or(|n| n > data.len() as u64);
+        let cut = count.is_none_or(|n| n > found);
         let trouble = if cut { "is cut off" } else { "is too long" };
         return Err(wrong(format!(
-            "{trouble}: {rows} × {columns} numbers of type '{}' are {announced}, the file has {}",
-            header.dtype,
-            data.len()
+            "{trouble}: {rows} × {columns} numbers of type '{}' are {announced}, the file has {found}",
+            header.dtype
         )));
     }
-    let (rows, columns) = (rows as usize, columns as usize);
-    let mut values: Vec<f64> = data.chunks_exact(width).map(number).collect();
-    if header.fortran_order && columns > 1 {
+    Ok(Layout { rows, columns: columns as usize, width, number, fortran_order: header.fortran_order, start })
+}
+
+/// All numbers of a file.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Table> {
+    let Layout { rows, columns, width, number, fortran_order, start } =
+        layout(path, bytes, bytes.len() as u64)?;
+    let rows = rows as usize;
+    let mut values: Vec<f64> = bytes[start as usize..].chunks_exact(width).map(number).collect();
+    if fortran_order && columns > 1 {
         values = (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect();
     }
     if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-        let says = format!(
-            "row {}, column {} (counted from 1) is {}",
-            at / columns + 1,
-            at % columns + 1,
-            values[at]
-        );
-        return Err(wrong(format!("{says}; a finite number is wanted")));
+        return Err(not_finite(path, (at / columns) as u64, at % columns, values[at]));
     }
     Ok(Table { path: path.to_owned(), columns: None, width: columns, values, lines: Vec::new() })
 }
 
-/// Header and data.
-fn split_header(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
+/// A number that is not finite, by row and column counted from 0.
+pub(super) fn not_finite(path: &Path, row: u64, column: usize, value: f64) -> Error {
+    let says = format!("row {}, column {} (counted from 1) is {value}", row + 1, column + 1);
+    Error::file(path, format!("{says}; a finite number is wanted"))
+}
+
+/// Header, and the offset of the data.
+fn split_header(bytes: &[u8]) -> std::result::Result<(Header, u64), String> {
     let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin with the mark of the format")?;
     let cut = "it ends within its header";
     let (version, rest) = rest.split_first_chunk::<2>().ok_or(cut)?;
@@ -80,7 +110,7 @@ fn split_header(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
     .ok_or(cut)?;
     let (header, data) = rest.split_at_checked(length as usize).ok_or(cut)?;
     let header = std::str::from_utf8(header).map_err(|_| "its header is not text")?;
-    Ok((Literal { rest: header }.header()?, data))
+    Ok((Literal { rest: header }.header()?, (bytes.len() - data.len()) as u64))
 }
 
 /// A reader of the few Python literals a header is made of.
@@ -188,7 +218,8 @@ impl<'a> Literal<'a> {
     }
 }
 
-type Decode = fn(&[u8]) -> f64;
+/// Reads one number.
+pub(super) type Decode = fn(&[u8]) -> f64;
 
 /// Bytes a number takes, and how to read it. Integers beyond 2^53 round.
 fn decoder(dtype: &str) -> Option<(usize, Decode)> {
