@@ -3,7 +3,9 @@
 use crate::failure::{Failure, Result};
 use fenchel::Error;
 use fenchel::measure::PointCloud;
-use fenchel::measure::file::{Split, Table};
+use fenchel::measure::file::{Drawn, FileSource, Selection, Split, Table, size_loaded};
+use fenchel::optim::Memory;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// More columns than this are not counted out from a range.
@@ -57,18 +59,65 @@ pub struct Points {
     path: PathBuf,
 }
 
+/// Points of files, in memory or where they are.
+#[derive(Debug)]
+pub enum Rows {
+    /// Loaded.
+    Loaded(Points),
+    /// To be read when they are drawn.
+    Streamed(Box<FileSource>),
+}
+
+/// Share of the memory budget that the numbers of a file may take: loading and solving copy them a few times.
+const SHARE: u64 = 8;
+
+/// Whether numbers of so many bytes may be loaded.
+pub fn fits(bytes: u64, memory: Memory) -> bool {
+    bytes <= memory.bytes() / SHARE
+}
+
+/// Memory with which numbers of so many bytes may be loaded.
+pub fn needed(bytes: u64) -> Memory {
+    Memory::new(bytes.saturating_mul(SHARE))
+}
+
+/// Reads the points of all files, or opens them if they are large.
+pub fn read_rows(paths: &[&Path], columns: &Columns, weights: Option<&str>, memory: Memory) -> Result<Rows> {
+    let sizes = paths.iter().map(|path| Ok(size_loaded(path)?)).collect::<Result<Vec<_>>>()?;
+    let total = sizes.iter().flatten().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
+    if fits(total, memory) {
+        let mut points = paths.iter().map(|path| read_points(path, columns, weights, None, memory));
+        let first = points.next().ok_or_else(|| Failure::new("--source needs a name or a file"))??;
+        return Ok(Rows::Loaded(points.try_fold(first, |all, next| all.join(next?))?));
+    }
+    let columns: Vec<&str> = columns.0.iter().map(String::as_str).collect();
+    let selection = Selection { columns: &columns, weights, reference: None };
+    let share = memory.bytes() / paths.len() as u64;
+    let mut files = paths.iter().map(|path| FileSource::open(path, &selection, share));
+    let first = files.next().ok_or_else(|| Failure::new("--source needs a name or a file"))??;
+    Ok(Rows::Streamed(Box::new(files.try_fold(first, |all, next| all.join(next?))?)))
+}
+
 /// Reads points and weights.
 pub fn read_points(
     path: &Path,
     columns: &Columns,
     weights: Option<&str>,
     reference: Option<&str>,
+    memory: Memory,
 ) -> Result<Points> {
+    let pipe = if size_loaded(path)?.is_none() { Some(read_pipe(path, memory)?) } else { None };
+    let read = |only: Option<&[&str]>| match (&pipe, only) {
+        (None, None) => Table::read(path),
+        (None, Some(columns)) => Table::read_columns(path, columns),
+        (Some(bytes), None) => Table::parse(path, bytes),
+        (Some(bytes), Some(columns)) => Table::parse_columns(path, bytes, columns),
+    };
     let split = if columns.0.is_empty() {
-        Table::read(path)?.split(weights, reference)?
+        read(None)?.split(weights, reference)?
     } else {
         let chosen: Vec<&str> = columns.0.iter().map(String::as_str).collect();
-        match Table::read(path) {
+        match read(None) {
             Ok(table) => Split {
                 weights: weights.map(|w| table.weights(w)).transpose()?,
                 reference: reference.map(|r| table.weights(r)).transpose()?,
@@ -76,9 +125,9 @@ pub fn read_points(
             },
             // Columns that were not asked for may hold anything.
             Err(_) => {
-                let alone = |name| Table::read_columns(path, &[name])?.weights("1");
+                let alone = |name| read(Some(&[name]))?.weights("1");
                 Split {
-                    points: Table::read_columns(path, &chosen)?,
+                    points: read(Some(&chosen))?,
                     weights: weights.map(alone).transpose()?,
                     reference: reference.map(alone).transpose()?,
                 }
@@ -98,6 +147,56 @@ pub fn read_points(
     })
 }
 
+/// All of a pipe, which has no size before its end and cannot be read twice.
+fn read_pipe(path: &Path, memory: Memory) -> Result<Vec<u8>> {
+    let most = memory.bytes() / SHARE;
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+    if bytes.len() as u64 > most {
+        let message = format!(
+            "is a pipe that holds more than {}; save it to a file, or allow more with --memory",
+            Memory::new(most)
+        );
+        return Err(Error::file(path, message).into());
+    }
+    Ok(bytes)
+}
+
+/// Some rows of a file, drawn without loading it.
+pub fn draw_points(
+    path: &Path,
+    columns: &Columns,
+    (weights, reference): (Option<&str>, Option<&str>),
+    (m, seed): (usize, u64),
+    memory: Memory,
+) -> Result<(Points, Drawn)> {
+    let refuse = |bytes: u64| {
+        let expected = format!("smaller, or --memory at least {}", needed(bytes));
+        Failure::from(Error::invalid("--target-sample", m, expected))
+    };
+    let (rows, whole) = ((m as u64).saturating_mul(24), size_loaded(path)?.unwrap_or(0));
+    if !fits(rows.min(whole), memory) {
+        return Err(refuse(rows.min(whole)));
+    }
+    let columns: Vec<&str> = columns.0.iter().map(String::as_str).collect();
+    let selection = Selection { columns: &columns, weights, reference };
+    let mut drawn = Drawn::read(path, &selection, m, seed, memory.bytes())?;
+    let values = std::mem::take(&mut drawn.points);
+    if !fits(8 * values.len() as u64, memory) {
+        return Err(refuse(8 * values.len() as u64));
+    }
+    let points = Points {
+        dim: drawn.dim,
+        values,
+        names: drawn.columns.take().unwrap_or_else(|| default_names(drawn.dim)),
+        weights: drawn.weights.take(),
+        reference: drawn.reference.take(),
+        path: path.to_owned(),
+    };
+    Ok((points, drawn))
+}
+
 /// x1, x2, …
 fn default_names(dim: usize) -> Vec<String> {
     (1..=dim).map(|k| format!("x{k}")).collect()
@@ -110,11 +209,12 @@ impl Points {
         Points { dim, values, names, weights: None, reference: None, path: label.into() }
     }
 
-    /// The points with their weights.
-    pub fn cloud(&self) -> Result<PointCloud> {
-        let cloud = match &self.weights {
-            None => PointCloud::new(self.dim, self.values.clone()),
-            Some(weights) => PointCloud::weighted(self.dim, self.values.clone(), weights.clone()),
+    /// The points with their weights, which leave their place.
+    pub fn cloud(&mut self) -> Result<PointCloud> {
+        let values = std::mem::take(&mut self.values);
+        let cloud = match self.weights.take() {
+            None => PointCloud::new(self.dim, values),
+            Some(weights) => PointCloud::weighted(self.dim, values, weights),
         };
         cloud.map_err(|e| Failure::from(e).at(&self.path.display().to_string()))
     }

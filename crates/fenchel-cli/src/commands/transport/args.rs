@@ -1,5 +1,6 @@
 //! Options of `fenchel transport`.
 
+use fenchel::optim::Memory;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -16,6 +17,9 @@ Examples:
 
   fenchel transport --target houses.csv --columns 1-8 --standardize --tolerance 0.01 --json
       The first eight columns, each to mean 0 and standard deviation 1; the result on standard output.
+
+  fenchel transport --source people.npy --target shops.csv --target-sample 10000 --memory 2GB
+      From a file larger than memory to 10,000 rows drawn from another.
 
   fenchel transport --solver asgd --steps 1000000 --step-rule continuous
       Averaged stochastic gradient ascent with the step size of its convergence theorem.
@@ -44,6 +48,7 @@ pub struct Args {
     /// Where mass comes from: NAME:DIMENSION (`fenchel list sources`) or files
     ///
     /// Files are CSV or NPY, one point a row, all of the same dimension: the measure is those points together.
+    /// Files that are large against --memory are read where they are, as often as points are drawn.
     /// Without it: a standard Gaussian of the target's dimension.
     #[arg(long, value_name = "NAME|FILE", num_args = 1.., help_heading = "Problem")]
     pub source: Vec<String>,
@@ -51,6 +56,14 @@ pub struct Args {
     /// Where mass goes: a CSV or NPY file, one atom a row
     #[arg(long, value_name = "FILE", help_heading = "Problem")]
     pub target: Option<PathBuf>,
+
+    /// Draw so many rows of the target as its atoms, without loading it
+    ///
+    /// Without replacement, in proportion to --weights: heavy rows are sure to be drawn and keep their weight, all
+    /// others weigh the same, and every sum over rows is estimated without bias. Which rows depends on --seed.
+    #[arg(long, value_name = "NUMBER", requires = "target", help_heading = "Problem")]
+    #[arg(allow_negative_numbers = true)]
+    pub target_sample: Option<usize>,
 
     /// Column of the target that holds the weights ν (need not sum to 1; uniform without it)
     #[arg(long, value_name = "COLUMN", requires = "target", help_heading = "Problem")]
@@ -131,6 +144,14 @@ pub struct Args {
     /// Threads [default: all]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub threads: Option<usize>,
+
+    /// Memory budget, such as 512MiB or 2GB
+    ///
+    /// Source files whose numbers would take more than an eighth of it are not loaded but read where they are; a target
+    /// must fit into an eighth, or be drawn from with --target-sample.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", allow_negative_numbers = true)]
+    #[arg(help_heading = "Solver")]
+    pub memory: Memory,
 
     /// Time budget in seconds; the best result so far is written when it is spent
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, allow_negative_numbers = true)]

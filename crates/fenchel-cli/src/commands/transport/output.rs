@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::pictures;
-use super::problem::{Problem, Standardized};
+use super::problem::{Problem, SourceFile, Standardized, TargetSample};
 use crate::failure::{Failure, Result};
 use fenchel::Error;
 use fenchel::measure::file::write_atomically;
@@ -29,6 +29,8 @@ struct Record<'a> {
     #[serde(flatten)]
     solution: &'a Solution,
     target: &'a str,
+    target_sample: Option<&'a TargetSample>,
+    source_file: Option<SourceFile>,
     atoms: usize,
     dimension: usize,
     standardized: Option<&'a Standardized>,
@@ -90,6 +92,8 @@ impl Report<'_> {
         let record = Record {
             solution: self.solution,
             target: &self.problem.target,
+            target_sample: self.problem.target_sample.as_ref(),
+            source_file: self.problem.source_file,
             atoms: self.problem.masses.len(),
             dimension: self.problem.names.len(),
             standardized: self.problem.standardized.as_ref(),
@@ -101,10 +105,12 @@ impl Report<'_> {
     }
 }
 
-/// index, coordinates, weight, potential: one line an atom. No potential where there is no weight.
+/// index, coordinates, weight, potential: one line an atom. No potential where there is no weight. Where the atoms are
+/// rows drawn from a file, the index is followed by the number of the row, both from 0.
 fn potentials(report: &Report<'_>) -> Result<String> {
     let atoms = report.problem.semidiscrete.atoms();
-    let mut text = String::from("index");
+    let rows = report.problem.target_sample.as_ref().map(|sample| &sample.which);
+    let mut text = String::from(if rows.is_some() { "index,row" } else { "index" });
     for name in &report.problem.names {
         text.push(',');
         text.push_str(&quoted(name));
@@ -112,6 +118,9 @@ fn potentials(report: &Report<'_>) -> Result<String> {
     text.push_str(",weight,potential\n");
     for (i, (mass, potential)) in report.problem.masses.iter().zip(&report.solution.potential).enumerate() {
         text.push_str(&i.to_string());
+        if let Some(rows) = rows {
+            text.push_str(&format!(",{}", rows[i]));
+        }
         for x in atoms.point(i) {
             text.push_str(&format!(",{x}"));
         }

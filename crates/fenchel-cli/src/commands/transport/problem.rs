@@ -2,10 +2,11 @@
 
 use super::args::{Args, Method, Rule};
 use crate::failure::{Failure, Result};
-use crate::input::{Columns, Points, read_points};
-use fenchel::measure::{self, Design, PointCloud, Source, draw_points};
+use crate::input::{Columns, Points, Rows, draw_points, fits, needed, read_points, read_rows};
+use fenchel::measure::file::size_loaded;
+use fenchel::measure::{self, Design, Source};
 use fenchel::transport::{Asgd, Lambda, SemiDiscrete, Settings, Solver, StepRule};
-use fenchel::{cost, divergence};
+use fenchel::{Error, cost, divergence};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +28,31 @@ pub struct Problem {
     pub standardized: Option<Standardized>,
     /// Where the atoms come from.
     pub target: String,
+    /// Which rows of the target's file are the atoms, if they were drawn.
+    pub target_sample: Option<TargetSample>,
+    /// The source's files, if it comes from files.
+    pub source_file: Option<SourceFile>,
+}
+
+/// Rows drawn from the target's file.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct TargetSample {
+    /// Rows of the file.
+    pub rows: u64,
+    /// Rows drawn.
+    pub drawn: usize,
+    /// Which, counted from 0.
+    #[serde(skip)]
+    pub which: Vec<u64>,
+}
+
+/// The files of a source.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct SourceFile {
+    /// Rows of all files.
+    pub rows: u64,
+    /// Whether they are read when they are drawn; else they are in memory.
+    pub streamed: bool,
 }
 
 /// The map x ↦ (x − mean)/scale that was applied to every point.
@@ -73,6 +99,7 @@ pub fn settings(args: &Args) -> Result<Settings> {
         seed: args.seed,
         threads: args.threads,
         max_seconds: Some(args.max_time),
+        memory: Some(args.memory.bytes()),
         ..Settings::default()
     };
     settings.validate()?;
@@ -102,17 +129,14 @@ pub fn problem(args: &Args) -> Result<Problem> {
         args.lambda.as_deref().unwrap_or(if built_in { "0.1" } else { "rel:0.1" }).parse()?;
     let columns = Columns::parse(&args.columns)?;
 
-    let mut target = match &args.target {
-        Some(path) => read_points(path, &columns, args.weights.as_deref(), args.reference.as_deref())?,
-        None => built_in_atoms()?,
-    };
-    let dim = target.dim;
+    let mut target = target(args, &columns)?;
+    let dim = target.points.dim;
     let standardized = args.standardize.then(|| fit(&target));
     if let Some(map) = &standardized {
-        map.apply(&mut target.values);
+        map.apply(&mut target.points.values);
     }
-    let atoms = target.cloud()?;
-    let (source, from_files) = source(args, &columns, dim, standardized.as_ref())?;
+    let atoms = target.points.cloud()?;
+    let (source, source_file) = source(args, &columns, dim, standardized.as_ref())?;
     if source.dim() != dim {
         let place = args.target.as_deref().map_or("the built-in target".into(), Path::to_string_lossy);
         return Err(Failure::new(format!(
@@ -123,38 +147,75 @@ pub fn problem(args: &Args) -> Result<Problem> {
     }
     let masses = atoms.probabilities();
     let mut semidiscrete = SemiDiscrete::new(source, atoms, cost, divergence, lambda)?;
-    if let Some(reference) = target.reference.take() {
+    if let Some(reference) = target.points.reference.take() {
         semidiscrete = semidiscrete.reference(reference)?;
     }
     Ok(Problem {
         semidiscrete,
-        names: target.names.clone(),
+        names: target.points.names,
         masses,
-        standardized: standardized.map(|s| Standardized { source: from_files, ..s }),
+        standardized: standardized.map(|s| Standardized { source: source_file.is_some(), ..s }),
         target: args.target.as_ref().map_or("built-in".to_owned(), |p| p.display().to_string()),
+        target_sample: target.sample,
+        source_file,
     })
+}
+
+/// The atoms, and where they come from.
+struct Target {
+    points: Points,
+    sample: Option<TargetSample>,
+    /// Mean and variance of every coordinate, by weight, over all of the file.
+    moments: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+/// The target's file, or some of its rows, or the built-in atoms.
+fn target(args: &Args, columns: &Columns) -> Result<Target> {
+    let Some(path) = &args.target else {
+        return Ok(Target { points: built_in_atoms()?, sample: None, moments: None });
+    };
+    let (weights, reference) = (args.weights.as_deref(), args.reference.as_deref());
+    if let Some(m) = args.target_sample {
+        let (points, drawn) = draw_points(path, columns, (weights, reference), (m, args.seed), args.memory)?;
+        let sample = TargetSample { rows: drawn.of, drawn: drawn.rows.len(), which: drawn.rows };
+        return Ok(Target { points, sample: Some(sample), moments: Some(drawn.moments) });
+    }
+    if let Some(bytes) = size_loaded(path)?
+        && !fits(bytes, args.memory)
+    {
+        let message = format!(
+            "as a target it takes about {} of memory, {} are allowed; draw some of its rows with --target-sample, \
+             or allow more with --memory",
+            needed(bytes),
+            args.memory
+        );
+        return Err(Error::file(path, message).into());
+    }
+    let points = read_points(path, columns, weights, reference, args.memory)?;
+    let moments = if args.standardize { points.clone().cloud()?.moments() } else { None };
+    Ok(Target { points, sample: None, moments })
 }
 
 /// Ten atoms drawn uniformly from [−1, 1]².
 fn built_in_atoms() -> Result<Points> {
     let square = measure::UniformBox::new(&[-1.0; 2], &[1.0; 2])?;
     let mut values = vec![0.0; 2 * BUILT_IN_ATOMS];
-    draw_points(&square, Design::Iid, BUILT_IN_SEED, 0, 0, BUILT_IN_ATOMS, &mut values)?;
+    measure::draw_points(&square, Design::Iid, BUILT_IN_SEED, 0, 0, BUILT_IN_ATOMS, &mut values)?;
     Ok(Points::unnamed("built-in", 2, values))
 }
 
-/// The source, and whether it was read from files.
+/// The source, and what is known of its files if it comes from files.
 fn source(
     args: &Args,
     columns: &Columns,
     dim: usize,
     standardized: Option<&Standardized>,
-) -> Result<(Arc<dyn Source>, bool)> {
+) -> Result<(Arc<dyn Source>, Option<SourceFile>)> {
     let [first, rest @ ..] = args.source.as_slice() else {
         if args.source_weights.is_some() {
             return Err(Failure::new("--source-weights needs --source with files"));
         }
-        return Ok((measure::parse(&format!("gaussian:{dim}"))?, false));
+        return Ok((measure::parse(&format!("gaussian:{dim}"))?, None));
     };
     if rest.is_empty() && !looks_like_a_file(first) {
         if args.source_weights.is_some() {
@@ -163,25 +224,31 @@ fn source(
         let source = measure::parse(first).map_err(|e| {
             Failure::from(e).after("; a file's name must end in .csv or .npy, or the file exist")
         })?;
-        return Ok((source, false));
+        return Ok((source, None));
     }
-    let mut joined: Option<Points> = None;
-    for path in &args.source {
-        let next = read_points(Path::new(path), columns, args.source_weights.as_deref(), None)?;
-        joined = Some(match joined {
-            None => next,
-            Some(before) => before.join(next)?,
-        });
-    }
-    // There is a first file.
-    let Some(mut points) = joined else { return Err(Failure::new("--source needs a name or a file")) };
-    if points.dim == dim
-        && let Some(map) = standardized
-    {
-        map.apply(&mut points.values);
-    }
+    let paths: Vec<&Path> = args.source.iter().map(Path::new).collect();
     let label = if rest.is_empty() { first.clone() } else { format!("{first} and {} more", rest.len()) };
-    Ok((Arc::new(points.cloud()?.named(label)), true))
+    match read_rows(&paths, columns, args.source_weights.as_deref(), args.memory)? {
+        Rows::Loaded(mut points) => {
+            if points.dim == dim
+                && let Some(map) = standardized
+            {
+                map.apply(&mut points.values);
+            }
+            let cloud = points.cloud()?.named(label);
+            let rows = cloud.len() as u64;
+            Ok((Arc::new(cloud), Some(SourceFile { rows, streamed: false })))
+        }
+        Rows::Streamed(mut file) => {
+            if file.dim() == dim
+                && let Some(map) = standardized
+            {
+                *file = file.mapped(&map.mean, &map.scale)?;
+            }
+            let rows = file.len();
+            Ok((Arc::new(file.named(label)), Some(SourceFile { rows, streamed: true })))
+        }
+    }
 }
 
 /// Whether an argument of --source means a file: it exists, or is written like one.
@@ -194,10 +261,9 @@ fn looks_like_a_file(text: &str) -> bool {
 }
 
 /// Mean and standard deviation of the target's coordinates.
-fn fit(target: &Points) -> Standardized {
-    let cloud: Option<PointCloud> = target.cloud().ok();
-    let (mean, variance) =
-        cloud.and_then(|c| c.moments()).unwrap_or((vec![0.0; target.dim], vec![1.0; target.dim]));
+fn fit(target: &Target) -> Standardized {
+    let dim = target.points.dim;
+    let (mean, variance) = target.moments.clone().unwrap_or((vec![0.0; dim], vec![1.0; dim]));
     let scale = mean
         .iter()
         .zip(&variance)
@@ -207,7 +273,7 @@ fn fit(target: &Points) -> Standardized {
             if sd.is_finite() && sd > 1e-12 * m.abs() && sd > 0.0 { sd } else { 1.0 }
         })
         .collect();
-    Standardized { columns: target.names.clone(), mean, scale, source: false }
+    Standardized { columns: target.points.names.clone(), mean, scale, source: false }
 }
 
 impl Standardized {

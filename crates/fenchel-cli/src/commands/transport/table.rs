@@ -25,6 +25,15 @@ pub fn table(report: &Report<'_>) -> String {
             ),
         ));
     }
+    if let Some(sample) = &report.problem.target_sample {
+        let drawn = report::count(sample.drawn as u64);
+        rows.push(("target", format!("{drawn} of {} rows, sampled", report::count(sample.rows))));
+    }
+    if let Some(file) = report.problem.source_file
+        && file.streamed
+    {
+        rows.push(("source", format!("{} rows, read where they are", report::count(file.rows))));
+    }
     if let Some(map) = &report.problem.standardized {
         let constant = map.scale.iter().filter(|s| **s == 1.0).count();
         let source = if map.source { ", the source's too" } else { "" };

@@ -11,7 +11,7 @@ mod table;
 mod text;
 mod write;
 
-pub use stream::{Drawn, FileSource, Selection};
+pub use stream::{Drawn, FileSource, Selection, size_loaded};
 pub use table::{Split, Table};
 pub use write::write_atomically;
 

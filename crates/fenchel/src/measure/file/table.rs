@@ -55,7 +55,7 @@ impl Table {
     /// As [`read`](Table::read), and a column that is not there (the nearest name is suggested).
     pub fn read_columns(path: impl AsRef<Path>, columns: &[&str]) -> Result<Self> {
         let path = path.as_ref();
-        Self::parse_columns(path, &read_bytes(path)?, Some(columns))
+        Self::parse_columns(path, &read_bytes(path)?, columns)
     }
 
     /// Reads several files of the same columns one after another.
@@ -90,10 +90,18 @@ impl Table {
     /// # Errors
     /// As [`read`](Table::read).
     pub fn parse(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        Self::parse_columns(path.as_ref(), bytes, None)
+        Self::parse_only(path.as_ref(), bytes, None)
     }
 
-    fn parse_columns(path: &Path, bytes: &[u8], only: Option<&[&str]>) -> Result<Self> {
+    /// What [`read_columns`](Table::read_columns) does with the bytes of a file.
+    ///
+    /// # Errors
+    /// As [`read_columns`](Table::read_columns).
+    pub fn parse_columns(path: impl AsRef<Path>, bytes: &[u8], columns: &[&str]) -> Result<Self> {
+        Self::parse_only(path.as_ref(), bytes, Some(columns))
+    }
+
+    fn parse_only(path: &Path, bytes: &[u8], only: Option<&[&str]>) -> Result<Self> {
         if let Some(says) = foreign_format(bytes) {
             return Err(Error::file(path, says));
         }

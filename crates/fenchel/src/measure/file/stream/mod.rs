@@ -75,6 +75,26 @@ struct Opened {
     len: u64,
 }
 
+/// About how many bytes the numbers of a file take when they are loaded: 8 a number of NPY, and as many as the file has
+/// for text; none for a pipe, whose end nobody knows.
+///
+/// # Errors
+/// A file that cannot be read, or an NPY file with an unsound header.
+pub fn size_loaded(path: impl AsRef<Path>) -> Result<Option<u64>> {
+    let path = path.as_ref();
+    if !super::found(path)?.is_file() {
+        return Ok(None);
+    }
+    let handle = Handle::open(path)?;
+    let mut head = vec![0; super::npy::MAGIC.len().min(handle.len as usize)];
+    handle.read_at(0, &mut head)?;
+    if head != super::npy::MAGIC {
+        return Ok(Some(handle.len));
+    }
+    let layout = npy::header(&handle)?;
+    Ok(Some(layout.rows.saturating_mul(8 * layout.columns as u64)))
+}
+
 /// The rows of a file, or of several, as points that are read when they are drawn: row i with probability
 /// w_i / Σ w, or 1/n without weights.
 ///

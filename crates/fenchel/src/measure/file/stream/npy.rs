@@ -12,13 +12,18 @@ const HEADER: u64 = 1 << 20;
 const PIECE: u64 = 1 << 18;
 const GAP: u64 = 1 << 12;
 
-/// Reads the header, checks every number and shows every row.
-pub(super) fn open(handle: Handle, choice: Choice<'_>, visit: Visit<'_>) -> Result<Opened> {
+/// What the header says.
+pub(super) fn header(handle: &Handle) -> Result<Layout> {
     let mut head = vec![0; 12.min(handle.len as usize)];
     handle.read_at(0, &mut head)?;
     head.resize(header_length(&head).min(handle.len).min(HEADER) as usize, 0);
     handle.read_at(0, &mut head)?;
-    let layout = layout(&handle.path, &head, handle.len)?;
+    layout(&handle.path, &head, handle.len)
+}
+
+/// Checks every number and shows every row.
+pub(super) fn open(handle: Handle, choice: Choice<'_>, visit: Visit<'_>) -> Result<Opened> {
+    let layout = header(&handle)?;
     let wanted = choice(None, layout.columns)?;
     let len = layout.rows;
     let array = Array { handle: Arc::new(handle), layout, wanted };
