@@ -146,7 +146,7 @@ impl Eq for Entry {}
 
 impl Best {
     fn offer(&mut self, row: u64, weight: f64) {
-        if row % BLOCK == 0 {
+        if row.is_multiple_of(BLOCK) {
             self.rng = stream(self.seed, PURPOSE, row / BLOCK);
         }
         let entry = Entry(weight.ln() - self.rng.uniform().ln(), row);

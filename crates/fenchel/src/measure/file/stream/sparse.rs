@@ -17,7 +17,7 @@ impl<T: Copy> Sparse<T> {
 
     /// Rows come in order, each once.
     pub(super) fn push(&mut self, row: u64, value: T) {
-        if row % self.every != 0 {
+        if !row.is_multiple_of(self.every) {
             return;
         }
         if self.values.len() == self.most {
@@ -28,7 +28,7 @@ impl<T: Copy> Sparse<T> {
             });
             self.every *= 2;
         }
-        if row % self.every == 0 {
+        if row.is_multiple_of(self.every) {
             self.values.push(value);
         }
     }
