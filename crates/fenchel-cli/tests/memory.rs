@@ -122,7 +122,18 @@ fn loaded_or_not_the_answer_is_the_same_within_its_interval() {
     }
     place.file("people.csv", text);
     let common = ["transport", "--source", "people.csv", "--source-weights", "mass", "--columns", "x,y"];
-    let more = ["--target", "all.csv", "--standardize", "--tolerance", "0.01", "--json", "--no-pictures"];
+    // λ in units of the cost: relative to their spread it would depend on the pilot sample.
+    let more = [
+        "--target",
+        "all.csv",
+        "--standardize",
+        "--lambda",
+        "0.2",
+        "--tolerance",
+        "0.01",
+        "--json",
+        "--no-pictures",
+    ];
     place.file("all.csv", format!("x,y\n{}", place.read("shops.csv")));
     let run = |memory: &str| {
         let run = place.run(&[&common[..], &more, &["--memory", memory]].concat());
@@ -159,7 +170,7 @@ fn drawn_targets_say_so() {
         "0.1",
     ];
     let run = place.run(&args);
-    assert!(run.out.contains("40 of 5000 rows, sampled"), "{run:?}");
+    assert!(run.out.contains("40 of 5\u{202f}000 rows, sampled"), "{run:?}");
     let csv = place.read("fenchel-out/potentials.csv");
     assert!(csv.starts_with("index,row,x,y,weight,potential\n"), "{csv}");
     let rows: Vec<Vec<f64>> =

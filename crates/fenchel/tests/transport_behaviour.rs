@@ -337,3 +337,21 @@ fn out_of_samples() {
         assert_eq!(s.status, Status::MaxIterations, "{s:?}");
     }
 }
+
+/// With 16 MiB, a quarter of it for the coordinates of a net: 8,192 points of 64 numbers of 8 bytes.
+#[test]
+fn nets_keep_within_the_memory_budget() {
+    let mut rng = Rng::new(4);
+    let atoms: Vec<f64> = (0..20 * 64).map(|_| rng.normal()).collect();
+    let p = problem(source("gaussian:64"), cloud(64, &atoms), "sqeuclidean", "kl", 10.0);
+    let largest_net = |memory: Option<u64>| {
+        let settings = Settings { memory, max_samples: 1 << 15, ..settings(1e-5, 1) };
+        let s = p.solve(&settings, &mut Silent).unwrap();
+        assert!(!s.status.is_converged(), "{s:?}");
+        let samples: Vec<u64> = s.history.iter().map(|h| h.samples).collect();
+        samples.windows(2).map(|w| w[1] - w[0]).max().unwrap()
+    };
+    // Probes of up to 128 points come between nets.
+    assert!(largest_net(Some(16 << 20)) <= 8192 + 128);
+    assert!(largest_net(None) > 1 << 14);
+}

@@ -94,7 +94,7 @@ impl<'a> Sampler<'a> {
             rng.next_u64();
         }
         for (i, level) in (start..).zip(&mut levels) {
-            if i % BLOCK as u64 == 0 {
+            if i.is_multiple_of(BLOCK as u64) {
                 rng = stream(self.seed, self.purpose, i / BLOCK as u64);
             }
             *level = rng.uniform();

@@ -39,6 +39,8 @@ const SOLVE_SHARE: f64 = 0.6;
 const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
 const MAX_NUMBERS: usize = 1 << 27;
+/// One part in so many of a memory budget is for them.
+const NET_SHARE: u64 = 4;
 
 pub(crate) fn solve(
     owner: &SemiDiscrete,
@@ -94,7 +96,10 @@ pub(crate) struct Run<'a, 'b> {
 
 impl<'a, 'b> Run<'a, 'b> {
     pub(crate) fn new(problem: &'a Frozen, settings: &'a Settings, control: Loop<'b>) -> Self {
-        let max_len = (settings.max_samples as usize).min(MAX_NUMBERS / problem.dim).max(1);
+        let numbers = settings.memory.map_or(MAX_NUMBERS, |bytes| {
+            MAX_NUMBERS.min((bytes / (8 * NET_SHARE)).try_into().unwrap_or(usize::MAX))
+        });
+        let max_len = (settings.max_samples as usize).min(numbers / problem.dim).max(1);
         Run {
             problem,
             settings,

@@ -108,8 +108,9 @@ pub struct Settings {
     pub max_seconds: Option<f64>,
     /// Largest number of samples in one stage of the solver.
     pub max_samples: u64,
-    /// Memory budget in bytes, for samples and what is computed on them; none leaves them at their usual size, a
-    /// gigabyte at most. The answer may depend on it, as smaller nets are then drawn.
+    /// Memory budget in bytes: the coordinates of a sample take at most a quarter of it (and a gigabyte, which is all that
+    /// bounds them without a budget), so that smaller samples may be drawn. What grows with the number of atoms is
+    /// not bounded by it.
     #[serde(default)]
     pub memory: Option<u64>,
 }

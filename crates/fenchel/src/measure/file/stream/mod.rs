@@ -420,7 +420,7 @@ impl Part {
             let mut next = from;
             let (mut sum, mut last) = (0.0, None);
             for (row, numbers) in rows.iter().zip(numbers.chunks_exact(dim + 1)) {
-                if row % shares.every() == 0 {
+                if row.is_multiple_of(shares.every()) {
                     sum = shares.values()[(row / shares.every()) as usize];
                 }
                 sum += numbers[dim];
