@@ -33,7 +33,7 @@ pub struct Claim {
     pub place: String,
     /// What it says.
     pub statement: String,
-    /// When it is taken to hold, in terms of what is measured.
+    /// When it is taken to hold, in terms of what is measured; empty for what no run can judge.
     pub criterion: String,
     /// What came out, with its uncertainty.
     pub measured: String,
@@ -41,6 +41,8 @@ pub struct Claim {
     pub verdict: Verdict,
     /// Why not, where it was not.
     pub reason: Option<String>,
+    /// Not the paper's: something that its claims are checked with.
+    pub ours: bool,
 }
 
 impl Claim {
@@ -53,7 +55,19 @@ impl Claim {
             measured,
             verdict: if holds { Verdict::Holds } else { Verdict::Fails },
             reason: None,
+            ours: false,
         }
+    }
+
+    /// A claim that no run can judge, what can be said of it, and why that is no verdict.
+    pub fn open(place: &str, statement: &str, measured: String, reason: &str) -> Self {
+        Claim::new(place, statement, "", measured, false).unless(true, reason)
+    }
+
+    /// The same, but not the paper's: something that its claims are checked with.
+    pub fn ours(mut self) -> Self {
+        self.ours = true;
+        self
     }
 
     /// The reason that was found why it fails, shown if it does.
@@ -211,6 +225,8 @@ mod tests {
         assert_eq!((claim(false).verdict, claim(false).reason), (Verdict::Fails, Some("r".into())));
         let unclear = claim(true).unless(true, "too few");
         assert_eq!((unclear.verdict, unclear.reason), (Verdict::NotJudged, Some("too few".into())));
+        let open = Claim::open("p", "s", "m".into(), "no run can");
+        assert_eq!((open.verdict, open.reason), (Verdict::NotJudged, Some("no run can".into())));
     }
 
     #[test]

@@ -78,10 +78,11 @@ impl Lab {
         if interrupted() { Err(Failure::new("interrupted")) } else { Ok(()) }
     }
 
-    /// Solves, and stops at Ctrl-C.
+    /// Solves, and stops at Ctrl-C; never by the clock, on which no number may depend.
     pub fn solve(&self, problem: &SemiDiscrete, settings: &Settings) -> Result<Solution> {
         let mut watch = |_: &Progress<'_>| if interrupted() { Flow::Stop } else { Flow::Continue };
-        let solution = problem.solve(settings, &mut watch)?;
+        let settings = Settings { max_seconds: None, ..*settings };
+        let solution = problem.solve(&settings, &mut watch)?;
         self.go_on()?;
         Ok(solution)
     }

@@ -106,11 +106,12 @@ fn claim(c: &Claim) -> String {
     let mut text = format!(
         "<article class=\"claim {class}\">\n<h3>{place} <span class=\"badge {class}\">{words}</span></h3>\n\
          <div class=\"sides\">\n\
-         <div><h4>The paper claims</h4><p>{statement}</p></div>\n\
+         <div><h4>{whose}</h4><p>{statement}</p></div>\n\
          <div><h4>What came out</h4>{measured}</div>\n</div>\n",
         class = class(c.verdict),
         place = prose(&c.place),
         words = c.verdict.words(),
+        whose = if c.ours { "What is used here" } else { "The paper claims" },
         statement = prose(&c.statement),
         measured = lines(&c.measured),
     );
@@ -118,7 +119,10 @@ fn claim(c: &Claim) -> String {
         let why = if c.verdict == Verdict::Fails { "Why it fails" } else { "Why it was not judged" };
         text.push_str(&format!("<p class=\"reason\"><b>{why}.</b> {}</p>\n", prose(reason)));
     }
-    text + &format!("<p class=\"criterion\">Taken to hold if {}.</p>\n</article>\n", prose(&c.criterion))
+    if !c.criterion.is_empty() {
+        text.push_str(&format!("<p class=\"criterion\">Taken to hold if {}.</p>\n", prose(&c.criterion)));
+    }
+    text + "</article>\n"
 }
 
 fn table(t: &Table) -> String {

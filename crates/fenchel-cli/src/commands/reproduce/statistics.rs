@@ -9,12 +9,34 @@ pub struct Estimate {
     pub error: f64,
 }
 
+/// Mean and standard error of numbers that come one by one (Welford 1962).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Running {
+    n: f64,
+    mean: f64,
+    square: f64,
+}
+
+impl Running {
+    /// One more number.
+    pub fn push(&mut self, v: f64) {
+        self.n += 1.0;
+        let step = v - self.mean;
+        self.mean += step / self.n;
+        self.square += step * (v - self.mean);
+    }
+
+    /// What is known after at least two.
+    pub fn estimate(&self) -> Estimate {
+        Estimate { value: self.mean, error: (self.square / (self.n * (self.n - 1.0))).sqrt() }
+    }
+}
+
 /// Mean and standard error.
 pub fn mean(values: &[f64]) -> Estimate {
-    let n = values.len() as f64;
-    let value = values.iter().sum::<f64>() / n;
-    let square: f64 = values.iter().map(|v| (v - value) * (v - value)).sum();
-    Estimate { value, error: (square / (n * (n - 1.0))).sqrt() }
+    let mut running = Running::default();
+    values.iter().for_each(|v| running.push(*v));
+    running.estimate()
 }
 
 /// The slope of log(mean of y over runs) against log x, by least squares over the points where `within` holds of x,

@@ -72,7 +72,7 @@ fn run(lab: &Lab) -> Result<Findings> {
 
     let mut findings = Findings {
         setup: vec![format!(
-            "Algorithm 2 as printed, written out here: the ends min and max of u_i − λf′(1/(Nη_i)), halved until the \
+            "Algorithm 2 as printed, written out here: the ends min and max of u_i − λf′(1/(Nη_i)) (for a capped density less than the cap), halved until the \
              interval is shorter than δ(ε) = ε/(L√N), L the Lipschitz constant of the F_i, returning the weights at the \
              end where they sum to at most 1. {n} random rows of scores: {} divergences, N from {} to {}, λ from 0.01 to 10, \
              scores from a tenth to ten times λ apart, uniform and random reference masses η; accuracies ε from 10⁻¹ to \
@@ -89,7 +89,11 @@ fn run(lab: &Lab) -> Result<Findings> {
         "Theorem 4.9",
         "For any φ, x and ε > 0, Algorithm 2 outputs p with ‖∇ψ̄ − p‖ ≤ ε.",
         "‖p − p*‖ is at most ε plus 1e-13, what rounding may do, on every row and for every ε",
-        format!("The largest error is {} of the ε asked for.", significant(ratio, 2)),
+        format!(
+            "The largest error is {} of the ε asked for. ε = 10⁻¹² takes {passes:.1} passes over the scores on average; \
+             Newton's method needs {mean_newton:.1} on average and {newton} at most, for all digits.",
+            significant(ratio, 2)
+        ),
         ratio <= 1.0,
     ));
     let norm = most(&|s| s.norm);
@@ -106,26 +110,16 @@ fn run(lab: &Lab) -> Result<Findings> {
         ),
         norm <= 1.0 + 1e-12 && sum <= 1.0 + 1e-12,
     ));
-    let over = most(&|s| f64::from(s.printed_passes) - s.allowed);
-    findings.claims.push(Claim::new(
-        "Theorem 4.9, proof",
-        "⌈log₂((τ̄ − τ̲)/δ(ε))⌉ iterations are enough.",
-        "no row takes more",
-        format!(
-            "At most {over:+} of it; at ε = 10⁻¹² {passes:.1} passes on average. Newton's method needs {mean_newton:.1} on \
-             average and {newton} at most, for all digits."
-        ),
-        over <= 0.0,
-    ));
     let ours = most(&|s| (s.ours - ROUNDING).max(0.0) / s.epsilon);
-    findings.claims.push(Claim::new(
+    let variant = Claim::new(
         "Theorem 4.9, for the variant in use",
         "The mixture of the weights at both ends that sums to 1 has the same guarantee, and lets no mass drift \
          along the constants (not in the paper).",
         "‖p − p*‖ is at most ε plus 1e-13 on every row and for every ε",
         format!("The largest error is {} of the ε asked for.", significant(ours, 2)),
         ours <= 1.0,
-    ));
+    );
+    findings.claims.push(variant.ours());
     tables(&mut findings, &trials, sizes);
     findings.pictures.push(picture(&trials));
     Ok(findings)
