@@ -46,9 +46,11 @@ impl Tree {
 /// G(s) = Σ_B ( Σ_{i in B} (m_i s_i^{1/λ})^{1/ρ_B} )^{ρ_B}.
 /// ```
 ///
-/// Inside a nest the correlation of the noise of two atoms is 1 − ρ_B²; a ρ of 1 everywhere is [`Multinomial`](super::Multinomial).
-/// Nests may contain nests ([`Tree`]), and an atom may be in several with shares α_iB, in place of m_i then α_iB m_i
-/// (cross-nested logit). Noise is drawn exactly, through positive stable variables.
+/// The noises of two atoms of one nest have correlation 1 − ρ_B², those of atoms in different nests 0; a ρ of 1 everywhere is
+/// [`Multinomial`](super::Multinomial). Nests may contain nests ([`Tree`]): the correlation is then 1 − r², with r the product
+/// of the ρ from the root to the smallest nest that has both atoms in it. And an atom may be in several nests with shares
+/// α_iB, in place of m_i then α_iB m_i (cross-nested logit); correlations of such atoms have no such formula. Noise is drawn
+/// exactly, through positive stable variables.
 ///
 /// ```
 /// use std::sync::Arc;
