@@ -22,23 +22,31 @@ fn extremal(name: &str, lambda: f64, u: &[f64]) -> fenchel::Result<Extremal> {
     Extremal::new(SmoothMax::new(div, lambda)?.with_reference(&ETA)?, u)
 }
 
+/// All divergences but those whose marginals are not continuous, which are refused: `per-atom` and at least nine examples.
+fn continuous() -> Vec<String> {
+    let mut names = vec!["per-atom".to_owned()];
+    for name in examples() {
+        match extremal(&name, 1.0, &[0.0; 4]) {
+            Ok(_) => names.push(name),
+            Err(e) => assert!(name == "none" || name.starts_with("cvar"), "{name}: {e}"),
+        }
+    }
+    assert!(names.len() >= 10, "{names:?}");
+    names
+}
+
 /// Choices: frequencies within six standard errors (each fails by chance with probability below 2e-9), and in every draw the
 /// atom returned is the argmax.
 #[test]
 fn choices_have_the_probabilities() {
     let (mut rng, draws) = (Rng::new(1), 100_000);
-    let mut tried = 0;
-    for name in examples().iter().map(String::as_str).chain(["per-atom"]) {
+    for name in &continuous() {
         for lambda in [0.1, 1.0, 10.0] {
             let u = [0.0; 4].map(|_| rng.normal());
-            let Ok(best) = extremal(name, lambda, &u) else {
-                assert!(name == "none" || name.starts_with("cvar"), "{name}");
-                continue;
-            };
-            tried += 1;
+            let best = extremal(name, lambda, &u).unwrap();
             let (mut z, mut count) = ([0.0; 4], [0.0; 4]);
             for _ in 0..draws {
-                let chosen = best.sample(&mut rng, &mut z);
+                let chosen = best.sample(&mut rng, &mut z).unwrap();
                 let own = u[chosen] + z[chosen];
                 count[chosen] += 1.0 / f64::from(draws);
                 let slack = 1e-9 * (1.0 + lambda + own.abs());
@@ -50,7 +58,6 @@ fn choices_have_the_probabilities() {
             }
         }
     }
-    assert!(tried >= 30, "{tried}");
 }
 
 /// Marginals: the empirical distribution function of z_i is F_i within 0.0137, the Dvoretzky–Kiefer–Wolfowitz bound of 100,000
@@ -58,18 +65,20 @@ fn choices_have_the_probabilities() {
 #[test]
 fn marginals_are_those_asked_for() {
     let (mut rng, draws) = (Rng::new(2), 100_000);
-    for name in examples().iter().map(String::as_str).chain(["per-atom"]) {
-        let Ok(best) = extremal(name, 0.7, &[0.3, 0.0, -0.5, 0.4]) else { continue };
+    for name in &continuous() {
+        let best = extremal(name, 0.7, &[0.3, 0.0, -0.5, 0.4]).unwrap();
+        let (mut compared, mut inverted) = (0, 0);
         let mut columns = vec![Vec::new(); 4];
         let mut z = [0.0; 4];
         for _ in 0..draws {
-            best.sample(&mut rng, &mut z);
+            best.sample(&mut rng, &mut z).unwrap();
             columns.iter_mut().zip(z).for_each(|(column, z)| column.push(z));
         }
         for (i, column) in columns.iter_mut().enumerate() {
             column.sort_by(f64::total_cmp);
             for k in (50..draws).step_by(97) {
                 if column[k].is_finite() {
+                    compared += 1;
                     let (found, empirical) = (best.distribution(i, column[k]), k as f64 / draws as f64);
                     assert!((found - empirical).abs() < 0.0138, "{name} {i}: {found} {empirical}");
                 }
@@ -78,11 +87,15 @@ fn marginals_are_those_asked_for() {
                 let survival = f64::from(k) / 100.0;
                 let s = best.quantile(i, survival);
                 if s.is_finite() {
+                    inverted += 1;
                     let back = 1.0 - best.distribution(i, s);
                     assert!((back - survival).abs() < 1e-9, "{name} {i}: {back} {survival}");
                 }
             }
         }
+        // Of 4 × 1031 numbers and 4 × 99 quantiles, at least a quarter: a cap, which is at least 1, leaves Σ min(1, cap η_i) ≥ 1
+        // of four distributions finite.
+        assert!(compared >= 1000 && inverted >= 95, "{name}: {compared} {inverted}");
     }
 }
 
@@ -92,10 +105,10 @@ fn marginals_are_those_asked_for() {
 #[test]
 fn expected_maximum_is_the_smooth_maximum() {
     let mut rng = Rng::new(3);
-    for name in examples().iter().map(String::as_str).chain(["per-atom"]) {
+    for name in &continuous() {
         for lambda in [0.05, 1.0, 20.0] {
             let u = [0.0; 4].map(|_| rng.normal());
-            let Ok(best) = extremal(name, lambda, &u) else { continue };
+            let best = extremal(name, lambda, &u).unwrap();
             let mut expected = 0.0;
             for (j, p) in best.probabilities().iter().enumerate() {
                 let m = 20_000;
@@ -120,7 +133,8 @@ fn expected_maximum_is_the_smooth_maximum() {
     }
 }
 
-/// No other dependence does better: independent noise with the same marginals has a smaller expected maximum, by Monte Carlo.
+/// No other dependence does better: independent noise with the same marginals has a smaller expected maximum, by more than six
+/// standard errors of 100,000 draws.
 #[test]
 fn independence_is_not_better() {
     let mut rng = Rng::new(4);
@@ -128,16 +142,13 @@ fn independence_is_not_better() {
         let u = [0.5, 0.0, 0.2, -0.3];
         let best = extremal(name, 1.0, &u).unwrap();
         let draws = 100_000;
-        let (mut mean, mut square) = (0.0, 0.0);
-        for _ in 0..draws {
-            let top =
-                (0..4).map(|i| u[i] + best.quantile(i, rng.uniform())).fold(f64::NEG_INFINITY, f64::max);
-            mean += top / f64::from(draws);
-            square += top * top / f64::from(draws);
-        }
-        let error = 6.0 * ((square - mean * mean) / f64::from(draws)).sqrt();
-        assert!(mean < best.value() + error, "{name}: {mean} {}", best.value());
-        assert!(mean < best.value() - 0.01, "{name}: {mean} {}", best.value());
+        let tops: Vec<f64> = (0..draws)
+            .map(|_| (0..4).map(|i| u[i] + best.quantile(i, rng.uniform())).fold(f64::NEG_INFINITY, f64::max))
+            .collect();
+        let n = f64::from(draws);
+        let mean = tops.iter().sum::<f64>() / n;
+        let error = 6.0 * (tops.iter().map(|top| (top - mean).powi(2)).sum::<f64>() / n / n).sqrt();
+        assert!(mean + error < best.value(), "{name}: {mean} {error} {}", best.value());
     }
 }
 
@@ -150,6 +161,12 @@ fn errors_name_what_is_wrong() {
     assert!(Extremal::new(cvar, &[1.0, 2.0]).is_err());
     let kl = SmoothMax::new(parse("kl").unwrap(), 1.0).unwrap();
     assert!(Extremal::new(kl, &[1.0, f64::NAN]).unwrap_err().to_string().contains("NaN"));
+    let kl = SmoothMax::new(parse("kl").unwrap(), 1.0).unwrap();
+    let best = Extremal::new(kl, &[1.0, 2.0]).unwrap();
+    for room in [0, 1, 3] {
+        let message = best.sample(&mut Rng::new(1), &mut vec![0.0; room]).unwrap_err().to_string();
+        assert_eq!(message, format!("noise: expected one number an atom, 2, found {room}"));
+    }
     // A counting reference adds λ log 3 to every z_i, and to the maximum.
     let u = [1.0, 2.0, 0.0];
     let plain = SmoothMax::new(parse("kl").unwrap(), 2.0).unwrap();

@@ -3,6 +3,7 @@
 use super::gev::check_scores;
 use super::polar::cholesky;
 use super::trace::{Frame, Point};
+use crate::divergence::one_plus_ratio;
 use crate::error::{Error, Result};
 use crate::simd;
 
@@ -199,7 +200,8 @@ impl Chebyshev {
             }
         }
         self.leave(p);
-        // What the atoms that were moved up can add, at most variance/(4 distance) each.
+        // What the atoms that were moved up can add: at most v/(4 FAR) each, with v the variance of the difference of two
+        // noises, which is at most 4 where deviations are at most 1.
         let moved = 4.0 * far / (4.0 * FAR);
         let value = simd::dot(&scores, p) + self.point.s.iter().sum::<f64>() - moved;
         let gap = self.point.gap + moved;
@@ -212,10 +214,7 @@ impl Chebyshev {
         let mut weigh = |tau: f64| {
             let mut total = 0.0;
             for ((p, u), sigma) in p.iter_mut().zip(scores).zip(&sigma) {
-                let v = (u - tau) / sigma;
-                let w = v.hypot(1.0);
-                let small = 0.5 / (w * (w + v.abs()));
-                *p = if v < 0.0 { small } else { 1.0 - small };
+                *p = 0.5 * one_plus_ratio((u - tau) / sigma).0;
                 total += *p;
             }
             total

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::measure::Rng;
+use crate::measure::alias::AliasTable;
 use crate::smoothmax::SmoothMax;
 
 /// The noise that makes the expected maximum largest among all with the same marginals.
@@ -26,7 +27,7 @@ use crate::smoothmax::SmoothMax;
 /// let smooth = SmoothMax::new(divergence::parse("chi2")?, 0.5)?;
 /// let best = Extremal::new(smooth, &u)?;
 /// let (mut rng, mut z) = (Rng::new(1), [0.0; 3]);
-/// let chosen = best.sample(&mut rng, &mut z);
+/// let chosen = best.sample(&mut rng, &mut z)?;
 /// assert!((0..3).all(|i| u[i] + z[i] <= u[chosen] + z[chosen]));
 /// # Ok::<(), fenchel::Error>(())
 /// ```
@@ -34,8 +35,8 @@ use crate::smoothmax::SmoothMax;
 pub struct Extremal {
     smooth: SmoothMax,
     p: Vec<f64>,
-    /// Running sums of p.
-    cumulative: Vec<f64>,
+    /// Draws from p.
+    choice: AliasTable,
     value: f64,
     /// a, with what an unnormalised reference adds.
     shift: f64,
@@ -71,15 +72,8 @@ impl Extremal {
             ));
         }
         let shift = smooth.lambda() * (smooth.log_mass() - at_zero);
-        let mut sum = 0.0;
-        let cumulative = p
-            .iter()
-            .map(|p| {
-                sum += p;
-                sum
-            })
-            .collect();
-        Ok(Extremal { smooth, p, cumulative, value, shift })
+        let choice = AliasTable::new(&p, p.iter().sum());
+        Ok(Extremal { smooth, p, choice, value, shift })
     }
 
     /// The choice probabilities p.
@@ -94,6 +88,9 @@ impl Extremal {
 
     /// F_i(s), the distribution function of z_i. Where the divergence caps the density it may start above 0: the noise is
     /// then −∞ with that probability.
+    ///
+    /// # Panics
+    /// If there is no atom i, as a slice would.
     pub fn distribution(&self, i: usize, s: f64) -> f64 {
         let (div, eta) = (self.smooth.divergence(), self.smooth.reference()[i]);
         if eta == 0.0 {
@@ -105,6 +102,9 @@ impl Extremal {
     }
 
     /// The number that z_i exceeds with probability `survival`, in (0, 1): F_i⁻¹(1 − survival).
+    ///
+    /// # Panics
+    /// If there is no atom i, as a slice would.
     pub fn quantile(&self, i: usize, survival: f64) -> f64 {
         let (div, eta) = (self.smooth.divergence(), self.smooth.reference()[i]);
         if eta == 0.0 {
@@ -121,15 +121,18 @@ impl Extremal {
 
     /// Draws the noise into `z`, one number an atom, and returns the atom that is chosen: the one of largest u_i + z_i, but
     /// for ties by rounding.
-    pub fn sample(&self, rng: &mut Rng, z: &mut [f64]) -> usize {
-        let total = self.cumulative.last().copied().unwrap_or(0.0);
-        let drawn = rng.uniform() * total;
-        let chosen = self.cumulative.partition_point(|sum| *sum <= drawn);
-        for (i, z) in z.iter_mut().enumerate() {
-            let p = self.p[i];
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is room for one number an atom.
+    pub fn sample(&self, rng: &mut Rng, z: &mut [f64]) -> Result<usize> {
+        if z.len() != self.p.len() {
+            return Err(Error::shape("noise", format!("one number an atom, {}", self.p.len()), z.len()));
+        }
+        let chosen = self.choice.draw(rng);
+        for (i, (z, p)) in z.iter_mut().zip(&self.p).enumerate() {
             let survival = if i == chosen { p * rng.uniform() } else { p + (1.0 - p) * rng.uniform() };
             *z = self.quantile(i, survival);
         }
-        chosen
+        Ok(chosen)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Smoothing;
 use crate::error::{Error, Result};
+use crate::logspace::{logsumexp, softmax_into};
 use crate::measure::Rng;
 
 /// Euler's constant γ, the mean of the standard Gumbel distribution.
@@ -162,20 +163,6 @@ pub(super) fn gumbel(rng: &mut Rng) -> f64 {
     -rng.exponential().ln()
 }
 
-/// x becomes e^{x_i}/Σ e^{x_j}; returns log Σ e^{x_j}.
-pub(super) fn softmax_in_place(x: &mut [f64]) -> f64 {
-    let top = crate::simd::max(x);
-    let mut sum = 0.0;
-    for x in x.iter_mut() {
-        *x = (*x - top).exp();
-        sum += *x;
-    }
-    for x in x {
-        *x /= sum;
-    }
-    top + sum.ln()
-}
-
 /// Multinomial logit, G(s) = Σ m_i s_i^{1/λ}: independent Gumbel noise with means λ log m_i.
 ///
 /// The expected maximum is λ log Σ m_i e^{u_i/λ}: with masses 1, log-sum-exp; with masses η_i, the log-partition function
@@ -212,11 +199,11 @@ impl GeneratingFunction for Multinomial {
         self.log_masses.len()
     }
 
-    fn log_g(&self, x: &mut [f64], _scratch: &mut Vec<f64>) -> f64 {
-        for (x, m) in x.iter_mut().zip(&self.log_masses) {
-            *x += m;
-        }
-        softmax_in_place(x)
+    fn log_g(&self, x: &mut [f64], scratch: &mut Vec<f64>) -> f64 {
+        scratch.clear();
+        scratch.extend(x.iter().zip(&self.log_masses).map(|(x, m)| x + m));
+        softmax_into(scratch, 1.0, x);
+        logsumexp(scratch)
     }
 
     fn draw(&self, rng: &mut Rng, z: &mut [f64], _scratch: &mut Vec<f64>) -> bool {

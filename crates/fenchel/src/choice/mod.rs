@@ -39,7 +39,8 @@ pub use nested::{Nested, Tree};
 
 /// A smooth maximum with its gradient.
 pub trait Smoothing {
-    /// ψ(u); the choice probabilities go to `p`, as many as scores.
+    /// ψ(u); the choice probabilities go to `p`, as many as scores. By [`Chebyshev`] it is a value of its concave program,
+    /// and ψ(u) may be larger by the gap that [`Chebyshev::evaluate`] reports, usually 1e-11 of the noise's standard deviation.
     ///
     /// # Errors
     /// A length that does not fit, a score that is not finite.

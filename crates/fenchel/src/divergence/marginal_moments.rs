@@ -65,7 +65,7 @@ impl MarginalMoments {
 
 /// 1 + v/w = 1/(w(w − v)), the latter without cancellation for v < 0, and 1/w, with w = √(1+v²).
 #[inline(always)]
-fn one_plus_ratio(v: f64) -> (f64, f64) {
+pub(crate) fn one_plus_ratio(v: f64) -> (f64, f64) {
     // |v| beyond 1e150 would overflow in v²; there the result is 1/(2v²) = 0 or 2 to rounding.
     let v = v.clamp(-1e150, 1e150);
     let w = (1.0 + v * v).sqrt();

@@ -94,6 +94,7 @@ pub use hyperbolic::Hyperbolic;
 pub use kl::Kl;
 pub use kl_cvar::KlCvar;
 pub use marginal_moments::MarginalMoments;
+pub(crate) use marginal_moments::one_plus_ratio;
 pub use none::Unregularised;
 pub use per_atom::PerAtom;
 pub use registry::{Entry, Parameter, parse, registry};

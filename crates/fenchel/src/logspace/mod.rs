@@ -48,5 +48,6 @@ pub use slice::{
     logmeanexp, logmeanexp_temperature, logsumexp, logsumexp_at, logsumexp_signed, logsumexp_temperature,
     logsumexp_weighted,
 };
+pub(crate) use softmax::softmax_into;
 pub use softmax::{log_softmax, log_softmax_rows, softmax, softmax_rows, softmax_temperature};
 pub use state::LogSumExp;

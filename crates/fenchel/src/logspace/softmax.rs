@@ -129,7 +129,8 @@ fn pieces<T: Real>(x: &[T], out: &mut [T], f: impl Fn(&[T], &mut [T]) -> T + Syn
     simd::sum(&parts)
 }
 
-pub(super) fn softmax_into<T: Real>(x: &[T], scale: T, out: &mut [T]) {
+/// p_i = e^{s x_i}/Σ_j e^{s x_j} for slices of one length, and a scale s above 0.
+pub(crate) fn softmax_into<T: Real>(x: &[T], scale: T, out: &mut [T]) {
     let max = max(x);
     if !max.is_finite() {
         return share_infinite(x, max, |share| share, out);

@@ -4,14 +4,14 @@ use super::Rng;
 
 /// Cell i gives i with probability `keep[i]`, else `other[i]` (Vose 1991).
 #[derive(Debug, Clone)]
-pub(super) struct AliasTable {
+pub(crate) struct AliasTable {
     keep: Vec<f64>,
     other: Vec<u32>,
 }
 
 impl AliasTable {
     /// From checked weights and their sum.
-    pub(super) fn new(weights: &[f64], total: f64) -> Self {
+    pub(crate) fn new(weights: &[f64], total: f64) -> Self {
         let n = weights.len();
         let mut share: Vec<f64> = weights.iter().map(|w| w / total * n as f64).collect();
         let mut keep = vec![1.0; n];
@@ -40,7 +40,7 @@ impl AliasTable {
         Self { keep, other }
     }
 
-    pub(super) fn draw(&self, rng: &mut Rng) -> usize {
+    pub(crate) fn draw(&self, rng: &mut Rng) -> usize {
         let cell = rng.below(self.keep.len() as u64) as usize;
         if rng.uniform() < self.keep[cell] { cell } else { self.other[cell] as usize }
     }

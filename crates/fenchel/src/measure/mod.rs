@@ -3,7 +3,7 @@
 //! A [`Source`] draws points; [`Sampler`] numbers them so that a seed means the same points whoever draws them;
 //! [`PointCloud`] is a finite measure, [`mod@file`] reads one. [`parse`] makes a source from its name, and [`registry`] lists the names.
 
-mod alias;
+pub(crate) mod alias;
 mod ball;
 mod closure;
 mod cloud;

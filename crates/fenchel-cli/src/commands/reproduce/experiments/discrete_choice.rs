@@ -228,7 +228,7 @@ fn extremal(lab: &Lab, findings: &mut Findings) -> Result<Panel> {
         let mut z = vec![0.0; 4];
         let (mut wrong, mut columns) = (0_u64, vec![Vec::new(); 4]);
         let sampled = Sampled::new(draws, best.probabilities(), || {
-            let chosen = best.sample(&mut rng, &mut z);
+            let chosen = best.sample(&mut rng, &mut z)?;
             let (top, found) = argmax(&u, &z);
             wrong += u64::from(found != chosen && u[chosen] + z[chosen] < top - 1e-9);
             columns.iter_mut().zip(&z).for_each(|(column, z)| column.push(*z));
