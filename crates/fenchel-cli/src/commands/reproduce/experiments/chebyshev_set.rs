@@ -207,8 +207,8 @@ fn large(lab: &Lab, findings: &mut Findings) -> Result<()> {
     findings.claims.push(Claim::new(
         "Section 3.2, equation (23)",
         "ψ is the supremum of E max u_i + z_i over all noise with mean 0 and covariance Σ.",
-        "attained: the distribution on N points that comes with the answer has that mean and covariance (of differences, which \
-         alone count), and the expected maximum ψ; nothing is above: so has the dual, which bounds every such noise",
+        "it is attained, by the distribution on N points that comes with the answer: that mean and covariance (of differences, \
+         which alone count), and the expected maximum ψ; and nothing is above: the dual's value, which bounds all such noise, is ψ",
         format!(
             "Means and covariances are off by at most {}, expected maxima by {}, bounds by {}.",
             significant(moments, 2),
@@ -265,7 +265,7 @@ fn correlation(lab: &Lab, findings: &mut Findings) -> Result<()> {
     findings.claims.push(Claim::new(
         "Section 3.2",
         "No noise with covariance Σ has a larger expected maximum; fixing variances only allows more.",
-        "for Gaussian noise only, of all that have the covariance: its mean maximum is not above ψ by 5 standard errors; and ψ is \
+        "the mean maximum under Gaussian noise, the only one that is tried here, is not above ψ by 5 standard errors, and ψ is \
          not above the value of marginal moments",
         format!("{above} of {} comparisons say otherwise.", 2 * steps),
         above == 0,

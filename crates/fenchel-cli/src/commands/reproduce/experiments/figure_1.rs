@@ -73,7 +73,7 @@ const TRANSIENT: &str = "The curves that fail are still in their transient: they
      brackets) than over the whole range.";
 
 /// If it is not.
-const UNKNOWN: &str = "The reason is not known: the curves that fail are no steeper at their end.";
+const UNKNOWN: &str = "The reason is not known: not all curves that fail are steeper at their end.";
 
 /// All runs of one curve.
 struct Curve {
@@ -211,12 +211,11 @@ fn claims(findings: &mut Findings, curves: &[Curve], times: &[f64], from: f64) {
                     in_words(end)
                 ));
             }
-            let reason = if r == 2 {
-                STEP_TOO_SMALL
-            } else if steeper {
-                TRANSIENT
-            } else {
-                UNKNOWN
+            let reason = match (r == 2, steeper) {
+                (true, true) => format!("{TRANSIENT} {STEP_TOO_SMALL}"),
+                (true, false) => STEP_TOO_SMALL.to_owned(),
+                (false, true) => TRANSIENT.to_owned(),
+                (false, false) => UNKNOWN.to_owned(),
             };
             let measured = format!(
                 "Fitted slopes for {range} (in brackets from T = {}):\n{}",
@@ -259,7 +258,7 @@ fn claims(findings: &mut Findings, curves: &[Curve], times: &[f64], from: f64) {
             );
             findings
                 .claims
-                .push(Claim::new(&place(part), statement, &criterion, measured, holds).because(reason));
+                .push(Claim::new(&place(part), statement, &criterion, measured, holds).because(&reason));
         }
     }
 }
