@@ -80,6 +80,10 @@ pub enum Flow {
 pub trait Observer: Send {
     /// Called between steps, from the thread that runs the solve, a few times a second at least.
     fn progress(&mut self, progress: &Progress<'_>) -> Flow;
+
+    /// Called where the run could be taken up again later: `save` makes the bytes of its state. Whoever wants to
+    /// keep them calls it; the last state before a stop is the one to go on from.
+    fn resumable(&mut self, _save: &mut dyn FnMut() -> Vec<u8>) {}
 }
 
 impl<F: FnMut(&Progress<'_>) -> Flow + Send> Observer for F {
@@ -101,6 +105,8 @@ impl Observer for Silent {
 /// Clock, budget and observer of one run.
 pub struct Loop<'a> {
     start: Instant,
+    /// Time spent before.
+    before: Duration,
     limit: Option<Duration>,
     observer: &'a mut dyn Observer,
 }
@@ -117,18 +123,33 @@ impl fmt::Debug for Loop<'_> {
 impl<'a> Loop<'a> {
     /// Starts the clock. `limit` is the time budget in seconds; none is unlimited.
     pub fn new(limit: Option<f64>, observer: &'a mut dyn Observer) -> Self {
-        let limit = limit.and_then(|s| Duration::try_from_secs_f64(s).ok());
-        Loop { start: Instant::now(), limit, observer }
+        Self::resumed(limit, 0.0, observer)
     }
 
-    /// Seconds since the start.
+    /// The same for a run that has already taken `before` seconds.
+    pub fn resumed(limit: Option<f64>, before: f64, observer: &'a mut dyn Observer) -> Self {
+        let limit = limit.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let before = Duration::try_from_secs_f64(before).unwrap_or_default();
+        Loop { start: Instant::now(), before, limit, observer }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.before.saturating_add(self.start.elapsed())
+    }
+
+    /// Seconds since the start, and those spent before.
     pub fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
+        self.elapsed().as_secs_f64()
     }
 
     /// Share of the time budget that is spent, 0 without a budget.
     pub fn spent(&self) -> f64 {
         self.limit.map_or(0.0, |l| self.seconds() / l.as_secs_f64().max(1e-9))
+    }
+
+    /// Offers the state of the run.
+    pub fn resumable(&mut self, save: &mut dyn FnMut() -> Vec<u8>) {
+        self.observer.resumable(save);
     }
 
     /// Reports progress; the status if the run has to end here, none if it may go on.
@@ -137,7 +158,7 @@ impl<'a> Loop<'a> {
             return Some(Status::Interrupted);
         }
         match self.limit {
-            Some(limit) if self.start.elapsed() >= limit => Some(Status::MaxTime),
+            Some(limit) if self.elapsed() >= limit => Some(Status::MaxTime),
             _ => None,
         }
     }

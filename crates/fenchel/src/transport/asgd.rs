@@ -6,6 +6,7 @@
 
 use super::ascent::{DRAWN, Steps, Walk};
 use super::auto::Run;
+use super::checkpoint::{Ascending, Place, State};
 use super::evaluate::{Want, pass};
 use super::hessian::System;
 use super::net::Net;
@@ -25,6 +26,7 @@ pub(crate) fn solve(
     settings: &Settings,
     asgd: Asgd,
     control: Loop<'_>,
+    state: Option<State>,
 ) -> Result<Solution> {
     let mut walk = Walk::new(problem, asgd)?;
     let mut run = Run::new(problem, settings, control);
@@ -32,9 +34,18 @@ pub(crate) fn solve(
         // Only the certificate's plan needs a smooth divergence: one too weak to show.
         run.lambda = 0.05 * settings.tolerance * problem.unit;
     }
-    ascend(&mut run, problem, settings, asgd, &mut walk)?;
-    let drawn = (asgd.steps as f64 * asgd.batch as f64 / 8.0).clamp(4096.0, 131_072.0);
-    let evidence = run.certificate(drawn as usize, run.ended == Some(Status::Interrupted))?;
+    let (from, drawn) = match state.map(|state| run.restore(state)) {
+        // The ascent was over.
+        Some(Place::Certify(_, drawn)) => (None, Some(drawn)),
+        Some(Place::Ascend(from)) => (Some(from), None),
+        _ => (Some(Ascending::new(problem.atoms())), None),
+    };
+    if let Some(from) = from {
+        ascend(&mut run, problem, settings, asgd, &mut walk, from)?;
+    }
+    let samples = (asgd.steps as f64 * asgd.batch as f64 / 8.0).clamp(4096.0, 131_072.0);
+    let hurried = run.ended == Some(Status::Interrupted);
+    let evidence = run.certificate(samples as usize, hurried, None, drawn)?;
     let tolerance = settings.tolerance;
     let holds = evidence.marginal.l1 <= tolerance && evidence.interval.width() <= tolerance * problem.unit;
     let (status, certified) = if holds {
@@ -54,15 +65,25 @@ fn ascend(
     settings: &Settings,
     asgd: Asgd,
     walk: &mut Walk,
+    from: Ascending,
 ) -> Result<()> {
     let dim = problem.dim;
     let sampler = Sampler::new(&*problem.source, Design::Iid, settings.seed, purpose::ASGD);
     let per_draw = (DRAWN / asgd.batch).max(1);
     let mut points = vec![0.0; per_draw * asgd.batch * dim];
-    let (mut value, mut slope) = (0.0, vec![0.0; problem.atoms()]);
-    let mut window = 0.0;
-    let mut report = 16_u64;
+    let Ascending { t, phi, mean, mut value, mut slope, mut window, mut report } = from;
+    (walk.t, walk.phi, walk.mean) = (t, phi, mean);
     while walk.t < asgd.steps {
+        let (phi, mean, slope_so_far) = (walk.phi.clone(), walk.mean.clone(), slope.clone());
+        run.offer(Place::Ascend(Ascending {
+            t: walk.t,
+            phi,
+            mean,
+            value,
+            slope: slope_so_far,
+            window,
+            report,
+        }));
         sampler.fill(run.samples, &mut points)?;
         for xs in points.chunks_exact(asgd.batch * dim) {
             if walk.t == asgd.steps {

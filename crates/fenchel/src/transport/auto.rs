@@ -6,6 +6,7 @@
 //! smoothing keeps falling until smoothing no longer shows in the value.
 
 use super::certificate::{self, Evidence, certify};
+use super::checkpoint::{Drawn, Offers, Place, Saver, State};
 use super::evaluate::{Pass, Want, pass};
 use super::net::Net;
 use super::newton::{Task, center, chi2, l1, rows_wanted, solve_net};
@@ -17,6 +18,7 @@ use crate::bounds;
 use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
+use serde::{Deserialize, Serialize};
 
 /// Samples of the first stage, and of the first at the final λ, at least.
 const FIRST: usize = 1024;
@@ -47,10 +49,14 @@ pub(crate) fn solve(
     problem: &Frozen,
     settings: &Settings,
     control: Loop<'_>,
+    state: Option<State>,
 ) -> Result<Solution> {
     let mut run = Run::new(problem, settings, control);
-    run.anneal()?;
-    let (evidence, status, certified) = run.finish()?;
+    let place = state.map(|state| run.restore(state));
+    if matches!(place, None | Some(Place::Anneal(_))) {
+        run.anneal(if let Some(Place::Anneal(stage)) = place { Some(stage) } else { None })?;
+    }
+    let (evidence, status, certified) = run.finish(place)?;
     Ok(run.solution(owner, &evidence, status, certified, "auto"))
 }
 
@@ -63,35 +69,49 @@ enum Effort {
     Full,
 }
 
+/// What is known at the final λ, between nets and certificates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Finish {
+    /// Samples of the next net.
+    len: usize,
+    /// Samples that the atoms ask for.
+    enough: usize,
+    certificate_len: usize,
+    best: Option<(Evidence, Status, Certified)>,
+    /// Whether a larger net would help.
+    grow: bool,
+}
+
 /// State of a solve.
 pub(crate) struct Run<'a, 'b> {
     pub(crate) problem: &'a Frozen,
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
+    pub(super) saver: Saver,
     pub(crate) control: Loop<'b>,
     pub(crate) phi: Vec<f64>,
     /// λ of the smooth problem being solved.
     pub(crate) lambda: f64,
-    ridge: f64,
+    pub(super) ridge: f64,
     /// Samples of the net solved last, and the seconds it took.
-    len: usize,
-    seconds: f64,
+    pub(super) len: usize,
+    pub(super) seconds: f64,
     /// How many atoms share in a sample at the λ solved last.
-    shared: f64,
+    pub(super) shared: f64,
     /// Predicted marginal error of the current potentials, and whether a test on a fresh net is behind it.
-    predicted: f64,
-    confirmed: bool,
+    pub(super) predicted: f64,
+    pub(super) confirmed: bool,
     /// λ of the net solved last.
-    solved_lambda: f64,
-    nets: u64,
-    certificates: u64,
+    pub(super) solved_lambda: f64,
+    pub(super) nets: u64,
+    pub(super) certificates: u64,
     max_len: usize,
     pub(crate) samples: u64,
     pub(crate) history: Vec<HistoryPoint>,
     pub(crate) ended: Option<Status>,
     /// The last net was the whole of a finite source.
-    whole: bool,
+    pub(super) whole: bool,
     /// Hessian rows that the last net asked for.
-    rows: usize,
+    pub(super) rows: usize,
 }
 
 impl<'a, 'b> Run<'a, 'b> {
@@ -103,6 +123,7 @@ impl<'a, 'b> Run<'a, 'b> {
         Run {
             problem,
             settings,
+            saver: Saver::default(),
             control,
             phi: vec![0.0; problem.atoms()],
             lambda: problem.lambda,
@@ -150,25 +171,29 @@ impl<'a, 'b> Run<'a, 'b> {
         Net::draw(self.problem, self.settings.seed, purpose::SOLVER + self.nets, len)
     }
 
-    /// Down to the λ of the problem, coarsely.
-    fn anneal(&mut self) -> Result<()> {
+    /// Down to the λ of the problem, coarsely; from the beginning, or from a stage of a run that was taken up again.
+    fn anneal(&mut self, resumed: Option<f64>) -> Result<()> {
         let problem = self.problem;
         let target = problem.lambda;
-        self.lambda = if problem.is_smooth {
+        let first = if problem.is_smooth {
             target.max(FIRST_LAMBDA.0 * problem.unit)
         } else {
             FIRST_LAMBDA.1 * problem.unit
         };
         let stages = if problem.is_smooth {
-            ((self.lambda / target).ln() / FACTOR.ln()).ceil().max(0.0)
+            ((first / target).ln() / FACTOR.ln()).ceil().max(0.0)
         } else {
             (1.0 / (0.05 * self.settings.tolerance)).ln() / FACTOR.ln()
         };
-        // As λ → ∞ the weights are ν where φ_i = λf'(ν_i/η_i).
-        self.add_marginal_slopes(self.lambda);
-        let mut stage = 0.0;
+        if resumed.is_none() {
+            self.lambda = first;
+            // As λ → ∞ the weights are ν where φ_i = λf'(ν_i/η_i).
+            self.add_marginal_slopes(first);
+        }
+        let mut stage = resumed.unwrap_or(0.0);
         // The last λ of a smooth problem is left to `finish`.
         while !problem.is_smooth || self.lambda > target {
+            self.offer(Place::Anneal(stage));
             let fraction = 0.3 * (stage / (stages + 1.0)).min(1.0);
             let len = self.enough(COARSE_PER_ATOM, FIRST)?;
             let gap = self.net_solve(len, Effort::Coarse, fraction)?;
@@ -295,16 +320,26 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     /// At the final λ: growing nets and certificates, until the tolerance holds or a budget is spent.
-    fn finish(&mut self) -> Result<(Evidence, Status, Certified)> {
+    fn finish(&mut self, place: Option<Place>) -> Result<(Evidence, Status, Certified)> {
         let tolerance = self.settings.tolerance;
         let unit = self.problem.unit;
-        let mut len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM, FIRST_FULL)? };
-        let enough = len;
-        let mut certificate_len = 0;
-        let mut best: Option<(Evidence, Status, Certified)> = None;
-        let mut grow = self.ended.is_none();
+        // A certificate that was begun before is ended first.
+        let (finish, mut drawn) = match place {
+            Some(Place::Grow(finish)) => (Some(finish), None),
+            Some(Place::Certify(finish, drawn)) => (finish, Some(drawn)),
+            _ => (None, None),
+        };
+        let Finish { mut len, enough, mut certificate_len, mut best, mut grow } = match finish {
+            Some(finish) => finish,
+            None => {
+                let len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM, FIRST_FULL)? };
+                let grow = self.ended.is_none();
+                Finish { len, enough: len, certificate_len: 0, best: None, grow }
+            }
+        };
         loop {
-            while grow && self.ended.is_none() {
+            while grow && self.ended.is_none() && drawn.is_none() {
+                self.offer(Place::Grow(Finish { len, enough, certificate_len, best: best.clone(), grow }));
                 let fraction = 0.3 + 0.4 * (tolerance / self.predicted.max(tolerance)).sqrt();
                 self.net_solve(len, Effort::Full, fraction)?;
                 len = self.len;
@@ -327,7 +362,9 @@ impl<'a, 'b> Run<'a, 'b> {
                 .max(enough)
                 .max(FIRST)
                 .min(self.max_len);
-            let evidence = self.certificate(certificate_len, self.ended.is_some())?;
+            let finish = Finish { len, enough, certificate_len, best: best.clone(), grow };
+            let hurried = self.ended.is_some();
+            let evidence = self.certificate(certificate_len, hurried, Some(finish), drawn.take())?;
             let l1_holds = evidence.marginal.l1 <= tolerance;
             let lower_holds = 2.0 * evidence.lower_noise <= tolerance * unit;
             let width_holds = evidence.interval.width() <= tolerance * unit;
@@ -405,9 +442,19 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
-    /// Certifies the current potentials. In a hurry (stopped, or out of time) on small nets.
-    pub(crate) fn certificate(&mut self, len: usize, hurried: bool) -> Result<Evidence> {
+    /// Certifies the current potentials. In a hurry (stopped, or out of time) on small nets. `drawn` are those of its
+    /// nets that were done before the run was taken up again.
+    pub(crate) fn certificate(
+        &mut self,
+        len: usize,
+        hurried: bool,
+        finish: Option<Finish>,
+        drawn: Option<Drawn>,
+    ) -> Result<Evidence> {
         let started = self.control.seconds();
+        let drawn = drawn.unwrap_or_default();
+        // The drawn nets are put in when the state is offered.
+        let state = self.state(Place::Certify(finish, Drawn::default()));
         let mut phi = self.phi.clone();
         center(&mut phi);
         self.certificates += 1;
@@ -426,9 +473,14 @@ impl<'a, 'b> Run<'a, 'b> {
         let mut silent = crate::optim::Silent;
         let mut unhurried = Loop::new(None, &mut silent);
         let evidence = if hurried {
-            certify(self.problem, &phi, plan, whole, &mut unhurried)?
+            certify(self.problem, &phi, plan, whole, drawn, None, &mut unhurried)?
         } else {
-            certify(self.problem, &phi, plan, whole, &mut self.control)?
+            let offers = (self.ended.is_none()).then_some(Offers {
+                saver: &mut self.saver,
+                settings: self.settings,
+                state,
+            });
+            certify(self.problem, &phi, plan, whole, drawn, offers, &mut self.control)?
         };
         self.samples += evidence.samples;
         self.seconds = self.control.seconds() - started;

@@ -13,6 +13,7 @@
 //! means of L_r and U_r with Student's t quantiles, widened by [`REPEATED`], are the ends of the interval. A
 //! source with finite support that fits is used whole: then there is one net, and no sampling error.
 
+use super::checkpoint::{Drawn, Offers};
 use super::evaluate::Want;
 use super::net::Net;
 use super::newton::{Solved, Task, l1, solve_net};
@@ -22,9 +23,10 @@ use super::solution::{Bounds, Interval, MarginalError};
 use crate::error::{Error, Result};
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
+use serde::{Deserialize, Serialize};
 
 /// What the certificate found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Evidence {
     pub(crate) value: f64,
     pub(crate) interval: Interval,
@@ -56,12 +58,15 @@ pub(crate) struct Plan {
     pub(crate) target: f64,
 }
 
-/// Certifies `phi`. `whole` is the source itself, where it has finite support and is used whole.
+/// Certifies `phi`. `whole` is the source itself, where it has finite support and is used whole; `drawn` are nets that
+/// were done before.
 pub(crate) fn certify(
     problem: &Frozen,
     phi: &[f64],
     plan: Plan,
     whole: Option<Net>,
+    drawn: Drawn,
+    mut offers: Option<Offers<'_>>,
     control: &mut Loop<'_>,
 ) -> Result<Evidence> {
     let Plan { lambda, seed, target, .. } = plan;
@@ -70,10 +75,14 @@ pub(crate) fn certify(
     let capped = (0..problem.atoms()).any(|i| problem.generator(i).cap().is_finite());
     let mut whole = whole;
     let replicates = if exact { 1 } else { plan.replicates.max(2) };
-    let mut draws: Vec<Draw> = Vec::new();
-    let mut samples = 0;
+    let Drawn { mut draws, mut samples } = drawn;
     let mut ended = None;
-    for r in 0..replicates {
+    for r in draws.len() as u64..replicates {
+        if let Some(offers) = &mut offers
+            && ended.is_none()
+        {
+            offers.offer(problem, &draws, samples, control);
+        }
         let mut net = match whole.take() {
             Some(net) => net,
             None => Net::draw(problem, seed, purpose::CERTIFICATE + plan.stream + r, plan.len)?,
@@ -119,8 +128,8 @@ pub(crate) fn certify(
 }
 
 /// L_r, U_r and q_r of one net, with the unregularised pair.
-#[derive(Debug)]
-struct Draw {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Draw {
     lower: f64,
     upper: f64,
     hard_lower: f64,

@@ -8,6 +8,7 @@ mod ascent;
 mod asgd;
 mod auto;
 mod certificate;
+mod checkpoint;
 mod evaluate;
 mod hessian;
 mod kernels;
@@ -22,6 +23,7 @@ mod settings;
 mod solution;
 
 pub use ascent::Ascent;
+pub use checkpoint::Checkpoint;
 pub use oracle::{DualOracle, Scalar};
 pub use plan::Plan;
 pub use problem::SemiDiscrete;

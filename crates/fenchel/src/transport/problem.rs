@@ -2,7 +2,7 @@
 
 use super::settings::{Lambda, Settings, Solver};
 use super::solution::Solution;
-use super::{Plan, asgd, auto};
+use super::{Checkpoint, Plan, asgd, auto};
 
 use crate::bounds;
 use crate::cost::Cost;
@@ -20,6 +20,7 @@ pub(crate) mod purpose {
     pub(crate) const PILOT_ATOMS: u64 = 1;
     pub(crate) const ASGD: u64 = 2;
     pub(crate) const CURVATURE: u64 = 3;
+    pub(crate) const FINGERPRINT: u64 = 4;
     pub(crate) const SOLVER: u64 = 1 << 20;
     pub(crate) const CERTIFICATE: u64 = 1 << 40;
 }
@@ -139,13 +140,42 @@ impl SemiDiscrete {
     /// (an atom without reference weight, or beyond the divergence's cap), [`Error::NonFinite`] if a cost
     /// is not finite. Not converging is not an error: the status of the result says it.
     pub fn solve(&self, settings: &Settings, observer: &mut dyn Observer) -> Result<Solution> {
+        self.run(settings, None, observer)
+    }
+
+    /// Goes on from a state that an earlier solve of this problem has offered to its observer, and ends with the
+    /// bits with which that one would have ended; only times differ. Seconds count on from those of the
+    /// earlier solve. `threads` and `max_seconds` may be others, all other settings must be the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`solve`](SemiDiscrete::solve), and [`Error::InvalidValue`] if the state is of another problem or of other
+    /// settings, with what differs.
+    pub fn resume(
+        &self,
+        settings: &Settings,
+        checkpoint: &Checkpoint,
+        observer: &mut dyn Observer,
+    ) -> Result<Solution> {
+        self.run(settings, Some(checkpoint), observer)
+    }
+
+    fn run(
+        &self,
+        settings: &Settings,
+        checkpoint: Option<&Checkpoint>,
+        observer: &mut dyn Observer,
+    ) -> Result<Solution> {
         settings.validate()?;
         let mut run = || {
             let frozen = self.freeze(settings.seed)?;
-            let control = Loop::new(settings.max_seconds, &mut *observer);
+            checkpoint.map_or(Ok(()), |c| c.check(&frozen, settings))?;
+            let spent = checkpoint.map_or(0.0, Checkpoint::seconds);
+            let control = Loop::resumed(settings.max_seconds, spent, &mut *observer);
+            let state = checkpoint.map(|c| c.state.clone());
             match settings.solver {
-                Solver::Auto => auto::solve(self, &frozen, settings, control),
-                Solver::Asgd(asgd) => asgd::solve(self, &frozen, settings, asgd, control),
+                Solver::Auto => auto::solve(self, &frozen, settings, control, state),
+                Solver::Asgd(asgd) => asgd::solve(self, &frozen, settings, asgd, control, state),
             }
         };
         match settings.threads {

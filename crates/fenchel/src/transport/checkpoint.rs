@@ -1,0 +1,350 @@
+//! The state of a solve as bytes, and back: a solve that goes on from them ends with the bits it would have ended with.
+//!
+//! States are taken where nothing is half done: before a net is drawn, between the nets of a certificate, between the
+//! draws of the stochastic method. What they do not hold follows from the problem, whose fingerprint they carry.
+
+use super::auto::{Finish, Run};
+use super::certificate::Draw;
+use super::problem::{Frozen, purpose};
+use super::settings::Settings;
+use super::solution::HistoryPoint;
+use crate::error::{Error, Result};
+use crate::measure::{Design, Sampler};
+use crate::optim::Loop;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The first bytes; the number is that of the format.
+const MARK: &[u8] = b"fenchel checkpoint 1\n";
+
+/// Points of the source that stand for it in the fingerprint.
+const POINTS: usize = 1024;
+
+/// Where a solve can go on.
+///
+/// An observer is offered the bytes ([`Observer::resumable`](crate::optim::Observer::resumable)),
+/// [`SemiDiscrete::resume`](super::SemiDiscrete::resume) takes them up again. They hold
+/// the solver's state, a fingerprint of problem and settings, and a checksum.
+///
+/// ```
+/// use fenchel::optim::{Flow, Observer, Progress};
+/// use fenchel::transport::{Checkpoint, Lambda, SemiDiscrete, Settings};
+/// use fenchel::{cost, divergence, measure};
+///
+/// /// Stops soon, and keeps the last state.
+/// struct Impatient(usize, Vec<u8>);
+///
+/// impl Observer for Impatient {
+///     fn progress(&mut self, _: &Progress<'_>) -> Flow {
+///         self.0 += 1;
+///         if self.0 == 5 { Flow::Stop } else { Flow::Continue }
+///     }
+///     fn resumable(&mut self, save: &mut dyn FnMut() -> Vec<u8>) {
+///         self.1 = save();
+///     }
+/// }
+///
+/// let problem = SemiDiscrete::new(
+///     measure::parse("gaussian:1")?,
+///     measure::PointCloud::new(1, vec![-1.0, 0.0, 2.0])?,
+///     cost::parse("sqeuclidean")?,
+///     divergence::parse("kl")?,
+///     Lambda::Absolute(0.1),
+/// )?;
+/// let settings = Settings { tolerance: 1e-2, ..Settings::default() };
+/// let mut impatient = Impatient(0, Vec::new());
+/// problem.solve(&settings, &mut impatient)?;
+/// let checkpoint = Checkpoint::from_bytes("memory", &impatient.1)?;
+/// let resumed = problem.resume(&settings, &checkpoint, &mut fenchel::optim::Silent)?;
+/// let uninterrupted = problem.solve(&settings, &mut fenchel::optim::Silent)?;
+/// assert_eq!(resumed.interval, uninterrupted.interval);
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Checkpoint {
+    fingerprint: Vec<(String, String)>,
+    seconds: f64,
+    pub(crate) state: State,
+}
+
+/// What [`Run`] holds, and where it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) phi: Vec<f64>,
+    pub(crate) lambda: f64,
+    pub(crate) ridge: f64,
+    pub(crate) len: usize,
+    pub(crate) seconds: f64,
+    pub(crate) shared: f64,
+    pub(crate) predicted: f64,
+    pub(crate) confirmed: bool,
+    pub(crate) solved_lambda: f64,
+    pub(crate) nets: u64,
+    pub(crate) certificates: u64,
+    pub(crate) samples: u64,
+    pub(crate) history: Vec<HistoryPoint>,
+    pub(crate) whole: bool,
+    pub(crate) rows: usize,
+    pub(crate) place: Place,
+}
+
+/// Where a solve was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Place {
+    /// Before a stage on the way down.
+    Anneal(f64),
+    /// Before a net at the final λ.
+    Grow(Finish),
+    /// In a certificate, after some of its nets.
+    Certify(Option<Finish>, Drawn),
+    /// Between draws of the stochastic method.
+    Ascend(Ascending),
+}
+
+/// The nets of a certificate so far.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Drawn {
+    pub(crate) draws: Vec<Draw>,
+    pub(crate) samples: u64,
+}
+
+/// The stochastic method after `t` steps.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Ascending {
+    pub(crate) t: u64,
+    pub(crate) report: u64,
+    pub(crate) phi: Vec<f64>,
+    pub(crate) mean: Vec<f64>,
+    pub(crate) value: f64,
+    pub(crate) slope: Vec<f64>,
+    pub(crate) window: f64,
+}
+
+impl Ascending {
+    /// Before the first step, of `n` potentials.
+    pub(crate) fn new(n: usize) -> Self {
+        let zeros = || vec![0.0; n];
+        Ascending { report: 16, phi: zeros(), mean: zeros(), slope: zeros(), ..Ascending::default() }
+    }
+}
+
+impl Checkpoint {
+    /// Reads the bytes that an observer was offered; `place` is for messages.
+    ///
+    /// # Errors
+    /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
+    pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
+        let wrong = |message: &str| Error::file(place.as_ref(), message);
+        let Some(rest) = bytes.strip_prefix(MARK) else {
+            let known = MARK.len() - 2;
+            return Err(wrong(if bytes.len() > known && bytes.starts_with(&MARK[..known]) {
+                "is a checkpoint of another version of fenchel"
+            } else {
+                "is no checkpoint"
+            }));
+        };
+        let damaged = "is a damaged checkpoint: it is cut off, or some of its bytes have changed";
+        let (body, sum) = rest.split_last_chunk::<8>().ok_or_else(|| wrong(damaged))?;
+        if u64::from_le_bytes(*sum) != checksum(body) {
+            return Err(wrong(damaged));
+        }
+        let checkpoint: Checkpoint =
+            postcard::from_bytes(body).map_err(|_| wrong("is a checkpoint of another version of fenchel"))?;
+        Ok(checkpoint)
+    }
+
+    /// Seconds that the solve had taken.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Samples that the solver had drawn.
+    pub fn samples(&self) -> u64 {
+        self.state.samples
+    }
+
+    /// Refuses the state of another problem.
+    pub(crate) fn check(&self, problem: &Frozen, settings: &Settings) -> Result<()> {
+        let here = fingerprint(problem, settings)?;
+        let differs: Vec<String> = here
+            .iter()
+            .filter_map(|(name, now)| {
+                let before = self.fingerprint.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+                match before {
+                    Some(before) if before == now => None,
+                    // A digest says nothing to anyone.
+                    Some(before) if !before.starts_with('#') => {
+                        Some(format!("{name} was {before}, now {now}"))
+                    }
+                    _ => Some(format!("{name} differ")),
+                }
+            })
+            .collect();
+        if differs.is_empty() && self.state.phi.len() == problem.atoms() {
+            return Ok(());
+        }
+        let expected = "of the same problem and settings";
+        Err(Error::invalid(
+            "the checkpoint",
+            format!("of another problem ({})", differs.join("; ")),
+            expected,
+        ))
+    }
+}
+
+/// Makes the bytes of states, with the fingerprint of their problem.
+#[derive(Debug, Default)]
+pub(crate) struct Saver {
+    fingerprint: Option<Vec<(String, String)>>,
+}
+
+/// A [`Checkpoint`] to be written.
+#[derive(Serialize)]
+struct Written<'a> {
+    fingerprint: &'a [(String, String)],
+    seconds: f64,
+    state: &'a State,
+}
+
+impl Saver {
+    /// The bytes that [`Checkpoint::from_bytes`] takes.
+    fn bytes(&mut self, problem: &Frozen, settings: &Settings, seconds: f64, state: &State) -> Vec<u8> {
+        // Without a fingerprint the state is refused when it is taken up.
+        let fingerprint =
+            self.fingerprint.get_or_insert_with(|| fingerprint(problem, settings).unwrap_or_default());
+        // Plain numbers and lists of them: there is nothing that cannot be written.
+        let body = postcard::to_stdvec(&Written { fingerprint, seconds, state }).unwrap_or_default();
+        [MARK, body.as_slice(), &checksum(&body).to_le_bytes()].concat()
+    }
+}
+
+/// Offers the states of a certificate.
+#[derive(Debug)]
+pub(crate) struct Offers<'a> {
+    pub(crate) saver: &'a mut Saver,
+    pub(crate) settings: &'a Settings,
+    pub(crate) state: State,
+}
+
+impl Offers<'_> {
+    /// Offers the state with these nets of the certificate done.
+    pub(crate) fn offer(&mut self, problem: &Frozen, draws: &[Draw], samples: u64, control: &mut Loop<'_>) {
+        if let Place::Certify(_, drawn) = &mut self.state.place {
+            *drawn = Drawn { draws: draws.to_vec(), samples };
+        }
+        let seconds = control.seconds();
+        control.resumable(&mut || self.saver.bytes(problem, self.settings, seconds, &self.state));
+    }
+}
+
+impl Run<'_, '_> {
+    /// Offers the state to the observer, unless the run is about to end.
+    pub(crate) fn offer(&mut self, place: Place) {
+        if self.ended.is_some() {
+            return;
+        }
+        let state = self.state(place);
+        let seconds = self.control.seconds();
+        let Run { problem, settings, control, saver, .. } = self;
+        control.resumable(&mut || saver.bytes(problem, settings, seconds, &state));
+    }
+
+    /// The state, which is at `place`.
+    pub(crate) fn state(&self, place: Place) -> State {
+        State {
+            phi: self.phi.clone(),
+            lambda: self.lambda,
+            ridge: self.ridge,
+            len: self.len,
+            seconds: self.seconds,
+            shared: self.shared,
+            predicted: self.predicted,
+            confirmed: self.confirmed,
+            solved_lambda: self.solved_lambda,
+            nets: self.nets,
+            certificates: self.certificates,
+            samples: self.samples,
+            history: self.history.clone(),
+            whole: self.whole,
+            rows: self.rows,
+            place,
+        }
+    }
+
+    /// Takes the state up; where to go on.
+    pub(crate) fn restore(&mut self, state: State) -> Place {
+        let State { phi, lambda, ridge, len, seconds, shared, predicted, confirmed, place, .. } = state;
+        (self.phi, self.lambda, self.ridge, self.len, self.seconds) = (phi, lambda, ridge, len, seconds);
+        (self.shared, self.predicted, self.confirmed) = (shared, predicted, confirmed);
+        self.solved_lambda = state.solved_lambda;
+        (self.nets, self.certificates) = (state.nets, state.certificates);
+        (self.samples, self.history) = (state.samples, state.history);
+        (self.whole, self.rows) = (state.whole, state.rows);
+        place
+    }
+}
+
+/// What a problem and its settings are known by: words, numbers, and digests of lists, marked by `#`.
+fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Vec<(String, String)>> {
+    let digest = |lists: &[&[f64]]| {
+        let mut digest = Digest::new();
+        for list in lists {
+            digest.word(list.len() as u64);
+            list.iter().for_each(|x| digest.word(x.to_bits()));
+        }
+        format!("#{:016x}", digest.finish())
+    };
+    let mut points = vec![0.0; POINTS * problem.dim];
+    Sampler::new(&*problem.source, Design::Iid, settings.seed, purpose::FINGERPRINT).fill(0, &mut points)?;
+    let moments = problem.source.moments().unwrap_or_default();
+    let own = problem.source.cloud().map_or((&[][..], &[][..]), |c| (c.points(), c.weights().unwrap_or(&[])));
+    let coordinates: Vec<&[f64]> = (0..problem.dim).map(|k| problem.points.coordinate(k)).collect();
+    let active: Vec<f64> = problem.active.iter().map(|i| f64::from(*i)).collect();
+    let entries: [(&str, String); 13] = [
+        ("the version of fenchel", env!("CARGO_PKG_VERSION").into()),
+        ("the source", problem.source.name()),
+        ("the source's points", digest(&[&points, &moments.0, &moments.1, own.0, own.1])),
+        ("the atoms", digest(&[&coordinates.concat(), &[problem.total as f64], &active])),
+        ("the weights", digest(&[&problem.nu])),
+        ("the reference weights", digest(&[&problem.eta, &[problem.eta_rest]])),
+        ("the cost", problem.cost.name()),
+        ("the divergence", problem.divergence.name()),
+        ("λ", format!("{}", problem.lambda)),
+        ("the solver", format!("{:?}", settings.solver).to_lowercase()),
+        ("the tolerance", settings.tolerance.to_string()),
+        ("the seed", settings.seed.to_string()),
+        (
+            "the budget of samples and memory",
+            format!("{} and {:?} bytes", settings.max_samples, settings.memory),
+        ),
+    ];
+    Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    let mut digest = Digest::new();
+    digest.word(bytes.len() as u64);
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().for_each(|word| digest.word(u64::from_le_bytes(*word)));
+    rest.iter().for_each(|byte| digest.word(u64::from(*byte)));
+    digest.finish()
+}
+
+/// Tells lists of words apart, against accidents and not against malice: each step is a bijection of the state for a
+/// given word, so that a single changed word always shows.
+struct Digest(u64);
+
+impl Digest {
+    fn new() -> Self {
+        Digest(0x6a09_e667_f3bc_c908)
+    }
+
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+
+    fn finish(self) -> u64 {
+        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed ^ (mixed >> 29)
+    }
+}
