@@ -4,6 +4,7 @@
 //! and interruption (`progress`), numbers as people read them (`report`), pictures (`picture`).
 
 mod args;
+mod checkpoint;
 mod commands;
 mod failure;
 mod input;

@@ -1,5 +1,7 @@
 //! Progress on the terminal, and Ctrl-C.
 
+use crate::checkpoint::Writer;
+use crate::failure::Result;
 use crate::report;
 use fenchel::optim::{Flow, Observer, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,6 +18,7 @@ pub struct Display {
     bar: ProgressBar,
     start: Instant,
     shown: Option<Instant>,
+    checkpoints: Option<Writer>,
 }
 
 impl Display {
@@ -30,7 +33,12 @@ impl Display {
         // Written below, so the template is known to be good; the default is a fallback.
         let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
-        Display { bar, start: Instant::now(), shown: None }
+        Display { bar, start: Instant::now(), shown: None, checkpoints: None }
+    }
+
+    /// The same; states of the run go to `checkpoints`.
+    pub fn keeping(self, checkpoints: Option<Writer>) -> Self {
+        Display { checkpoints, ..self }
     }
 
     /// Shows a share of the work, 0 to 1, and words, which are made only if it is time to show them.
@@ -48,13 +56,32 @@ impl Display {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+
+    /// Writes the last state of the run; fails if not even the first one could be written.
+    pub fn saved(&mut self) -> Result<()> {
+        let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
+        checkpoints.flush();
+        checkpoints.failure().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
 }
 
 impl Observer for Display {
     fn progress(&mut self, progress: &Progress<'_>) -> Flow {
         let elapsed = self.start.elapsed().as_secs_f64();
         self.say(progress.fraction, || line(progress, elapsed));
-        if interrupted() { Flow::Stop } else { Flow::Continue }
+        if interrupted() {
+            // What follows may be cut short by a second Ctrl-C.
+            self.checkpoints.iter_mut().for_each(Writer::flush);
+            return Flow::Stop;
+        }
+        let failed = self.checkpoints.as_ref().is_some_and(|c| c.failure().is_some());
+        if failed { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn resumable(&mut self, save: &mut dyn FnMut() -> Vec<u8>) {
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.take(save());
+        }
     }
 }
 

@@ -21,6 +21,10 @@ Examples:
   fenchel transport --source people.npy --target shops.csv --target-sample 10000 --memory 2GB
       From a file larger than memory to 10,000 rows drawn from another.
 
+  fenchel transport --target shops.csv --checkpoint run.ckpt
+  fenchel transport --resume run.ckpt
+      The second goes on where the first was interrupted or killed.
+
   fenchel transport --solver asgd --steps 1000000 --step-rule continuous
       Averaged stochastic gradient ascent with the step size of its convergence theorem.
 
@@ -61,20 +65,20 @@ pub struct Args {
     ///
     /// Without replacement, in proportion to --weights: heavy rows are sure to be drawn and keep their weight, all
     /// others weigh the same, and every sum over rows is estimated without bias. Which rows depends on --seed.
-    #[arg(long, value_name = "NUMBER", requires = "target", help_heading = "Problem")]
+    #[arg(long, value_name = "NUMBER", help_heading = "Problem")]
     #[arg(allow_negative_numbers = true)]
     pub target_sample: Option<usize>,
 
     /// Column of the target that holds the weights ν (need not sum to 1; uniform without it)
-    #[arg(long, value_name = "COLUMN", requires = "target", help_heading = "Problem")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Problem")]
     pub weights: Option<String>,
 
     /// Column of the target that holds the reference weights η of the divergence (uniform without it)
-    #[arg(long, value_name = "COLUMN", requires = "target", help_heading = "Problem")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Problem")]
     pub reference: Option<String>,
 
     /// Column of the source's files that holds their weights (uniform without it)
-    #[arg(long, value_name = "COLUMN", requires = "source", help_heading = "Problem")]
+    #[arg(long, value_name = "COLUMN", help_heading = "Problem")]
     pub source_weights: Option<String>,
 
     /// Columns of the files that are coordinates: names, numbers from 1, ranges; `1-8`, `lat,lon`
@@ -86,7 +90,7 @@ pub struct Args {
     /// Shift and scale every coordinate by the target's mean and standard deviation
     ///
     /// The same map is applied to the points of source files; a named source is left as it is.
-    #[arg(long, requires = "target", help_heading = "Problem")]
+    #[arg(long, help_heading = "Problem")]
     pub standardize: bool,
 
     /// Cost c(x, y) (`fenchel list costs`) [default: sqeuclidean; linf for the built-in problem]
@@ -157,6 +161,19 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, allow_negative_numbers = true)]
     #[arg(help_heading = "Solver")]
     pub max_time: f64,
+
+    /// File for the state of the run, written every second or so and on Ctrl-C
+    ///
+    /// From it --resume goes on. It is always whole, even if the process is killed.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub checkpoint: Option<PathBuf>,
+
+    /// Go on from a checkpoint, with the options of the run that wrote it
+    ///
+    /// The result has the bits of an uninterrupted run; the time that was spent counts. The file is written further.
+    /// Options for threads, time and output may be given anew; others must agree. To be called in the same directory.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub resume: Option<PathBuf>,
 
     /// Directory for the results; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "fenchel-out", help_heading = "Output")]

@@ -19,6 +19,8 @@ pub struct Report<'a> {
     pub solution: &'a Solution,
     /// What was asked.
     pub problem: &'a Problem,
+    /// The file from which the run can go on.
+    pub checkpoint: Option<&'a Path>,
     /// Files written.
     pub files: Vec<PathBuf>,
 }
@@ -34,6 +36,7 @@ struct Record<'a> {
     atoms: usize,
     dimension: usize,
     standardized: Option<&'a Standardized>,
+    checkpoint: Option<String>,
     files: Vec<String>,
 }
 
@@ -97,6 +100,7 @@ impl Report<'_> {
             atoms: self.problem.masses.len(),
             dimension: self.problem.names.len(),
             standardized: self.problem.standardized.as_ref(),
+            checkpoint: self.checkpoint.map(|path| path.display().to_string()),
             files: self.files.iter().map(|f| f.display().to_string()).collect(),
         };
         let text = serde_json::to_string_pretty(&record)

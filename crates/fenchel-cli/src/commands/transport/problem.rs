@@ -172,6 +172,15 @@ struct Target {
 /// The target's file, or some of its rows, or the built-in atoms.
 fn target(args: &Args, columns: &Columns) -> Result<Target> {
     let Some(path) = &args.target else {
+        let of_the_target = [
+            ("--target-sample", args.target_sample.is_some()),
+            ("--weights", args.weights.is_some()),
+            ("--reference", args.reference.is_some()),
+            ("--standardize", args.standardize),
+        ];
+        if let Some((name, _)) = of_the_target.iter().find(|(_, given)| *given) {
+            return Err(Failure::new(format!("{name} needs --target with a file")));
+        }
         return Ok(Target { points: built_in_atoms()?, sample: None, moments: None });
     };
     let (weights, reference) = (args.weights.as_deref(), args.reference.as_deref());

@@ -46,6 +46,12 @@ pub fn table(report: &Report<'_>) -> String {
         ));
     }
     rows.push(("work", format!("{} samples in {}", report::count(s.samples), report::seconds(s.seconds))));
+    if let Some(path) = report.checkpoint
+        && matches!(s.status, Status::Interrupted | Status::MaxTime)
+    {
+        let more = if s.status == Status::MaxTime { " and a larger --max-time" } else { "" };
+        rows.push(("to go on", format!("fenchel transport --resume {}{more}", path.display())));
+    }
     rows.push(("files", files(report)));
     format!("{}\n\n{}", heading(report), report::table(&rows))
 }
