@@ -1,6 +1,6 @@
 //! Checkpoints: a file from which a run goes on.
 //!
-//! One line of JSON with the command's options, then the solver's state. The file is replaced as a whole, so that
+//! One line of JSON with the command's options, run by run, then the solver's state. The file is replaced as a whole, so that
 //! there is always one that is sound, whatever happens to the process.
 
 use crate::failure::{Failure, Result};
@@ -8,6 +8,7 @@ use fenchel::Error;
 use fenchel::measure::file::write_atomically;
 use fenchel::transport::Checkpoint;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,17 +18,20 @@ const PAUSE: (Duration, u32) = (Duration::from_millis(500), 20);
 /// Options that belong to a run and not to what it solves: not kept.
 const OWN: [&str; 2] = ["--checkpoint", "--resume"];
 
+/// How every checkpoint begins.
+const MARK: &[u8] = b"{\"arguments\":[";
+
 /// The first line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
-    arguments: Vec<String>,
+    arguments: Vec<Vec<String>>,
 }
 
-/// Options and state of an earlier run.
+/// Options and state of earlier runs.
 #[derive(Debug)]
 pub struct Earlier {
-    /// What `fenchel transport` was called with.
-    pub arguments: Vec<String>,
+    /// What `fenchel transport` was called with, each time.
+    pub arguments: Vec<Vec<String>>,
     /// Where to go on.
     pub state: Checkpoint,
 }
@@ -77,8 +81,18 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer for a run with these options.
-    pub fn new(path: &Path, arguments: &[String]) -> Result<Self> {
+    /// A writer for a run with these options. A file that is there already is overwritten only if it is a checkpoint.
+    pub fn new(path: &Path, arguments: &[Vec<String>]) -> Result<Self> {
+        let mut start = Vec::new();
+        if path.is_file() {
+            let file =
+                std::fs::File::open(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+            let read = file.take(MARK.len() as u64).read_to_end(&mut start);
+            read.map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+        }
+        if !start.is_empty() && start != MARK {
+            return Err(Error::file(path, "is there already and no checkpoint: it is not overwritten").into());
+        }
         let mut head = serde_json::to_vec(&Head { arguments: arguments.to_vec() })
             .map_err(|e| Failure::new(format!("the options cannot be written: {e}")))?;
         head.push(b'\n');

@@ -17,6 +17,23 @@ const AUTO: [&str; 7] =
 const ASGD: [&str; 9] =
     ["--target", "shops.csv", "--solver", "asgd", "--steps", "60000", "--tolerance", "0.9", "--no-pictures"];
 
+/// The same from a source that is read where it is.
+const FILE: [&str; 13] = [
+    "--source",
+    "crowd.csv",
+    "--memory",
+    "16MiB",
+    "--target",
+    "shops.csv",
+    "--columns",
+    "x,y",
+    "--lambda",
+    "rel:0.03",
+    "--tolerance",
+    "2e-2",
+    "--no-pictures",
+];
+
 fn place() -> Place {
     let place = Place::new();
     // A Kronecker sequence in the unit square, with weights from 1 to 3.
@@ -25,6 +42,7 @@ fn place() -> Place {
         format!("{},{},{}\n", part(0.754_877_666), part(0.569_840_291), 1 + i % 3)
     };
     place.file("shops.csv", format!("x,y,size\n{}", (1..150).map(row).collect::<String>()));
+    place.file("people.csv", format!("x,y,size\n{}", (151..2000).map(row).collect::<String>()));
     place
 }
 
@@ -71,13 +89,17 @@ fn end(mut child: Child) -> Run {
 #[test]
 fn killed_at_any_moment_it_goes_on() {
     let place = place();
-    for (options, name) in [(&AUTO[..], "auto.ckpt"), (&ASGD, "asgd.ckpt")] {
+    // More than an eighth of the memory.
+    let row = |i: usize| format!("{},{}\n", (i as f64 * 0.618).sin(), (i as f64 * 0.414).fract());
+    place.file("crowd.csv", format!("x,y\n{}", (0..140_000).map(row).collect::<String>()));
+    for (options, name) in [(&AUTO[..], "auto.ckpt"), (&ASGD, "asgd.ckpt"), (&FILE, "file.ckpt")] {
         let wanted = uninterrupted(&place, options);
         let first = [&["transport", "--out", "killed", "--quiet", "--checkpoint", name], options].concat();
         let (mut state, mut kills, mut resumed) = (17_u64, 0, 0);
         loop {
             let begun = place.exists(name);
-            let args = if begun { vec!["transport", "--resume", name] } else { first.clone() };
+            let mut args = if begun { vec!["transport", "--resume", name] } else { first.clone() };
+            args.extend(["--threads", if kills % 2 == 0 { "1" } else { "2" }]);
             let mut child = place.command(&args).spawn().unwrap();
             resumed += u64::from(begun);
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -131,18 +153,8 @@ fn interrupted_it_says_how_to_go_on_and_does() {
         assert_eq!((&partial["status"], &partial["checkpoint"]), (&"interrupted".into(), &"run.ckpt".into()));
         check(&place, "run.ckpt");
         // Threads and places may be others, and what was said may be said again.
-        let again = [
-            "transport",
-            "--resume",
-            "run.ckpt",
-            "--threads",
-            "1",
-            "--out",
-            "again",
-            "--target",
-            "shops.csv",
-        ];
-        let run = place.run(&again);
+        let again = ["transport", "--resume", "run.ckpt", "--threads", "1", "--out", "again"];
+        let run = place.run(&[&again[..], options].concat());
         assert!(run.code < 2 && !run.out.contains("interrupted"), "{run:?}");
         assert!(result(&place, "again") == wanted, "{out}");
         std::fs::remove_file(place.path().join("run.ckpt")).unwrap();
@@ -196,4 +208,53 @@ fn what_cannot_be_taken_up_is_refused() {
     refused(&[], &["s.ckpt: is no checkpoint"]);
     place.refused(&["transport", "--resume", "nowhere"], &["nowhere: there is no such file"]);
     place.refused(&["transport", "--checkpoint", "no/where"], &["no/where", "cannot be written"]);
+    // A slip of the hand costs no data.
+    let before = place.read("shops.csv");
+    let slip = ["transport", "--target", "shops.csv", "--checkpoint", "shops.csv"];
+    place.refused(&slip, &["shops.csv", "no checkpoint: it is not overwritten"]);
+    assert_eq!(place.read("shops.csv"), before);
+}
+
+#[test]
+fn what_was_said_may_be_said_again() {
+    let place = place();
+    let lists = ["--source", "people.csv", "shops.csv", "--columns", "x", "--columns", "y"];
+    let small = ["--target", "shops.csv", "--tolerance", "0.1", "--no-pictures", "--quiet"];
+    let first = [&["transport", "--checkpoint", "r.ckpt", "--out", "whole"], &lists[..], &small].concat();
+    assert_eq!(place.run(&first).code, 0);
+    let resume = ["transport", "--resume", "r.ckpt"];
+    let same = |more: &[&str], out: &str| {
+        let run = place.run(&[&resume[..], more, &["--out", out]].concat());
+        assert_eq!(run.code, 0, "{more:?}: {run:?}");
+        assert!(result(&place, out) == result(&place, "whole"), "{more:?}");
+    };
+    same(&[], "a");
+    same(&lists, "b");
+    // What the run before had said counts once more.
+    same(&[], "c");
+    same(&small, "d");
+    place.refused(&[&resume[..], &["--source", "people.csv"]].concat(), &["the source"]);
+    place.refused(&[&resume[..], &["--columns", "y,x"]].concat(), &["the atoms differ"]);
+}
+
+#[test]
+fn no_changed_byte_goes_unnoticed() {
+    let place = place();
+    let small = ["transport", "--target", "shops.csv", "--tolerance", "0.1", "--no-pictures", "--quiet"];
+    assert_eq!(place.run(&[&small[..], &["--checkpoint", "s.ckpt", "--out", "o"]].concat()).code, 0);
+    let bytes = std::fs::read(place.path().join("s.ckpt")).unwrap();
+    let head = bytes.iter().position(|b| *b == b'\n').unwrap();
+    for at in (0..head).step_by(5).chain((head..bytes.len()).step_by(bytes.len() / 60)) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 7);
+        place.file("d.ckpt", &damaged);
+        let args = ["transport", "--resume", "d.ckpt", "--out", "p"];
+        let run = place.run(&args);
+        // In the options a changed byte may say something else that can be done, with the same bits.
+        if at < head && run.code == 0 {
+            assert!(result(&place, "p") == result(&place, "o"), "{at}");
+        } else {
+            place.refused(&args, &["d.ckpt"]);
+        }
+    }
 }

@@ -99,9 +99,14 @@ fn everywhere(problem: &SemiDiscrete, settings: &Settings) -> Solution {
 #[test]
 fn smooth() {
     let source = measure::parse("gaussian:2").unwrap();
-    let solution = everywhere(&problem(source, cloud(12, 2, true), "kl", 0.05), &settings(5e-3));
+    let (problem, settings) = (problem(source, cloud(12, 2, true), "kl", 0.05), settings(5e-3));
+    let solution = everywhere(&problem, &settings);
     assert_eq!(solution.status, Status::Converged);
     assert!(solution.history.len() >= 3, "several nets: {}", solution.history.len());
+    // In the certificate as well: each of its eight nets is a place to stop.
+    let mut keeper = Keeper::default();
+    let solution = problem.solve(&settings, &mut keeper).unwrap();
+    assert!(keeper.states.len() >= solution.history.len() + 8, "{} states", keeper.states.len());
 }
 
 #[test]

@@ -25,14 +25,35 @@ struct Alone {
 
 /// Reads, solves, writes.
 pub fn run(given: &Args) -> Result<Outcome> {
-    let Some(path) = &given.resume else { return solve(given, &said(), None) };
-    let earlier = checkpoint::read(path)?;
-    // What is said now comes later, and holds.
-    let arguments = [earlier.arguments, said()].concat();
-    let words = std::iter::once("fenchel transport").chain(arguments.iter().map(String::as_str));
-    let mut args = Alone::try_parse_from(words).map_err(|e| Failure::usage(&e))?.args;
-    args.checkpoint = Some(given.checkpoint.clone().unwrap_or_else(|| path.clone()));
-    solve(&args, &arguments, Some(&earlier.state)).map_err(|e| e.at(&format!("--resume {}", path.display())))
+    let Some(path) = &given.resume else { return solve(given, &[said()], None) };
+    let checkpoint::Earlier { mut arguments, state } = checkpoint::read(path)?;
+    arguments.push(said());
+    let resume = || {
+        let mut args = merged(&arguments)?;
+        args.checkpoint = Some(given.checkpoint.clone().unwrap_or_else(|| path.clone()));
+        solve(&args, &arguments, Some(&state))
+    };
+    resume().map_err(|e| e.at(&format!("--resume {}", path.display())))
+}
+
+/// The options of several runs as those of one: what was said last holds.
+fn merged(runs: &[Vec<String>]) -> Result<Args> {
+    let parse = |words: &[String]| {
+        let words = std::iter::once("fenchel transport").chain(words.iter().map(String::as_str));
+        Alone::try_parse_from(words).map(|alone| alone.args).map_err(|e| Failure::usage(&e))
+    };
+    let mut args = parse(&runs.concat())?;
+    for run in runs {
+        // Lists are lists of one run.
+        let Args { source, columns, .. } = parse(run)?;
+        if !source.is_empty() {
+            args.source = source;
+        }
+        if !columns.is_empty() {
+            args.columns = columns;
+        }
+    }
+    Ok(args)
 }
 
 /// What follows `transport` on the command line, as far as it says what is solved.
@@ -42,7 +63,7 @@ fn said() -> Vec<String> {
 }
 
 /// Solves from the beginning, or goes on.
-fn solve(args: &Args, arguments: &[String], state: Option<&Checkpoint>) -> Result<Outcome> {
+fn solve(args: &Args, arguments: &[Vec<String>], state: Option<&Checkpoint>) -> Result<Outcome> {
     let settings = problem::settings(args)?;
     let problem = problem::problem(args)?;
     // A directory that cannot be written should not cost a solve.
