@@ -1,11 +1,13 @@
 //! Tables of numbers from files, and files that appear whole or not at all.
 //!
 //! [`Table::read`] takes delimited text (comma, semicolon, tab or blanks; with or without a line of names) and
-//! NumPy's NPY; what a file holds is seen from its first bytes, not from its name. [`FileSource`] and [`Drawn`] take
+//! NumPy's NPY, and with the feature `parquet` Parquet; what a file holds is seen from its first bytes, not from its name. [`FileSource`] and [`Drawn`] take
 //! rows of files that are larger than memory.
 
 mod lines;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod stream;
 mod table;
 mod text;
@@ -49,16 +51,25 @@ fn unreadable(path: &Path, what: &str, error: &std::io::Error) -> Error {
 
 /// Names a well-known format that is not read, from its first bytes.
 fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
-    const FORMATS: [(&[u8], &str); 7] = [
+    const FORMATS: &[(&[u8], &str)] = &[
         (b"PK\x03\x04", "is a ZIP archive (NPZ, XLSX); unpack it or save one array as NPY or CSV"),
         (b"\x1f\x8b", "is compressed by gzip; unpack it first"),
-        (b"PAR1", "is a Parquet file; save it as CSV or NPY"),
+        #[cfg(not(feature = "parquet"))]
+        (b"PAR1", "is a Parquet file; save it as CSV or NPY, or build fenchel with `--features parquet`"),
+        (b"PARE", "is an encrypted Parquet file; save it without encryption"),
         (b"\x89HDF", "is an HDF5 file; save it as CSV or NPY"),
         (b"\x89PNG", "is a picture; a table of numbers is wanted"),
         (b"\xff\xfe", "is UTF-16 text; save it as UTF-8"),
         (b"\xfe\xff", "is UTF-16 text; save it as UTF-8"),
     ];
     FORMATS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, says)| *says)
+}
+
+/// A message of somebody else's as part of ours.
+#[cfg(feature = "parquet")]
+fn shown_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().take(200).filter(|c| !c.is_control()).collect()
 }
 
 /// Bytes as a person may read them in a message: printable, and short.

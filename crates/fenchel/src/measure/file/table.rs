@@ -39,7 +39,7 @@ pub struct Split {
 }
 
 impl Table {
-    /// Reads a file: delimited text or NPY.
+    /// Reads a file: delimited text, NPY, or Parquet with the feature `parquet`.
     ///
     /// # Errors
     /// A file that cannot be read, holds another format, rows of different lengths, text where a number belongs,
@@ -112,10 +112,15 @@ impl Table {
                 Some(columns) => table.select(columns),
             };
         }
-        text::parse(path, bytes, &|names, width| match only {
+        let choice = |names: Option<&[String]>, width: usize| match only {
             None => Ok((0..width).collect()),
             Some(only) => only.iter().map(|column| find_column(path, names, width, column)).collect(),
-        })
+        };
+        #[cfg(feature = "parquet")]
+        if bytes.starts_with(super::parquet::MAGIC) {
+            return super::parquet::parse(path, bytes, &choice);
+        }
+        text::parse(path, bytes, &choice)
     }
 
     /// The file.

@@ -7,6 +7,8 @@ mod draw;
 mod handle;
 mod moments;
 mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod sparse;
 mod text;
 
@@ -75,11 +77,11 @@ struct Opened {
     len: u64,
 }
 
-/// About how many bytes the numbers of a file take when they are loaded: 8 a number of NPY, and as many as the file has
+/// About how many bytes the numbers of a file take when they are loaded: 8 a number of NPY or Parquet, and as many as the file has
 /// for text; none for a pipe, whose end nobody knows.
 ///
 /// # Errors
-/// A file that cannot be read, or an NPY file with an unsound header.
+/// A file that cannot be read, or an NPY or Parquet file with an unsound header.
 pub fn size_loaded(path: impl AsRef<Path>) -> Result<Option<u64>> {
     let path = path.as_ref();
     if !super::found(path)?.is_file() {
@@ -88,6 +90,10 @@ pub fn size_loaded(path: impl AsRef<Path>) -> Result<Option<u64>> {
     let handle = Handle::open(path)?;
     let mut head = vec![0; super::npy::MAGIC.len().min(handle.len as usize)];
     handle.read_at(0, &mut head)?;
+    #[cfg(feature = "parquet")]
+    if head.starts_with(super::parquet::MAGIC) {
+        return parquet::size_loaded(handle).map(Some);
+    }
     if head != super::npy::MAGIC {
         return Ok(Some(handle.len));
     }
@@ -154,7 +160,7 @@ impl std::fmt::Debug for Opened {
 }
 
 impl FileSource {
-    /// Opens delimited text or NPY and reads it once. `memory` bounds the bytes that are kept for the file from then on.
+    /// Opens delimited text, NPY or (with the feature `parquet`) Parquet and reads it once. `memory` bounds the bytes that are kept for the file from then on.
     ///
     /// # Errors
     /// As [`Table::read`](super::Table::read), [`Table::select`](super::Table::select) and
@@ -210,10 +216,13 @@ impl FileSource {
             row += 1;
             Ok(())
         };
-        let opened = if head.starts_with(super::npy::MAGIC) {
-            npy::open(handle, &choice, &mut visit)?
-        } else {
-            text::open(handle, &choice, &mut visit, memory / 16)?
+        let opened = match &head {
+            head if head.starts_with(super::npy::MAGIC) => npy::open(handle, &choice, &mut visit)?,
+            #[cfg(feature = "parquet")]
+            head if head.starts_with(super::parquet::MAGIC) => {
+                parquet::open(handle, &choice, &mut visit, memory / 16)?
+            }
+            _ => text::open(handle, &choice, &mut visit, memory / 16)?,
         };
         opened.handle.check()?;
         let columns = columns.into_inner();

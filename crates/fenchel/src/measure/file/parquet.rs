@@ -1,0 +1,325 @@
+//! Parquet: columns of typed numbers in groups of rows, decoded a page at a time.
+
+use super::npy::not_finite;
+use super::table::Table;
+use super::text::Choice;
+use crate::{Error, Result};
+use bytes::Bytes;
+use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
+use parquet::column::reader::{ColumnReader, get_typed_column_reader};
+use parquet::data_type::{BoolType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// The first bytes of every Parquet file.
+pub(super) const MAGIC: &[u8] = b"PAR1";
+
+/// Rows between two wanted ones that are rather decoded than skipped, and rows decoded at a time.
+const GAP: u64 = 32;
+const RUN: u64 = 4096;
+
+/// How the numbers of a column are written; decimals with the power of ten by which they are divided.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Bool,
+    Float,
+    Double,
+    Signed32,
+    Unsigned32,
+    Signed64,
+    Unsigned64,
+    Decimal32(f64),
+    Decimal64(f64),
+}
+
+/// Why rows could not be read.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Row and column, counted from 0.
+    Null(u64, usize),
+    /// Something is not as the format has it.
+    Unsound(String),
+}
+
+impl From<ParquetError> for Trouble {
+    fn from(error: ParquetError) -> Self {
+        Trouble::Unsound(match error {
+            ParquetError::General(says) | ParquetError::EOF(says) | ParquetError::NYI(says) => says,
+            other => other.to_string(),
+        })
+    }
+}
+
+impl Trouble {
+    /// In words, for a file that has not been read before.
+    pub(super) fn about(self, path: &Path) -> Error {
+        Error::file(
+            path,
+            match self {
+                Trouble::Null(row, column) => {
+                    let place = format!("row {}, column {} (counted from 1)", row + 1, column + 1);
+                    format!("{place} is null; a number is wanted")
+                }
+                Trouble::Unsound(says) => {
+                    format!("is not a sound Parquet file: {}", super::shown_line(&says))
+                }
+            },
+        )
+    }
+}
+
+/// The wanted columns of a file.
+pub(super) struct Columns<R: ChunkReader> {
+    path: PathBuf,
+    reader: SerializedFileReader<R>,
+    /// The first row of each group, and the number of all rows.
+    starts: Vec<u64>,
+    wanted: Vec<(usize, Kind)>,
+    names: Vec<String>,
+}
+
+impl<R: ChunkReader> std::fmt::Debug for Columns<R> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Columns")
+            .field("path", &self.path)
+            .field("starts", &self.starts)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a table of the columns chosen.
+pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Table> {
+    let columns = Columns::open(path, Bytes::copy_from_slice(bytes), choice)?;
+    let mut values = Vec::new();
+    columns.visit(1 << 24, &mut |row| {
+        values.extend_from_slice(row);
+        Ok(())
+    })?;
+    let width = columns.wanted.len();
+    Ok(Table { path: path.to_owned(), columns: Some(columns.names), width, values, lines: Vec::new() })
+}
+
+/// Bytes of the numbers of all columns that hold numbers, as they are loaded.
+pub(super) fn size_loaded<R: ChunkReader + 'static>(path: &Path, reader: R) -> Result<u64> {
+    let reader = SerializedFileReader::new(reader).map_err(|e| Trouble::from(e).about(path))?;
+    let columns = reader.metadata().file_metadata().schema_descr().columns();
+    let numeric = columns.iter().filter(|column| kind(column).is_ok()).count() as u64;
+    let rows = starts(reader.metadata()).map_err(|e| e.about(path))?.last().copied().unwrap_or(0);
+    Ok(rows.saturating_mul(8 * numeric))
+}
+
+impl<R: ChunkReader + 'static> Columns<R> {
+    /// Looks at the description of the file.
+    pub(super) fn open(path: &Path, reader: R, choice: Choice<'_>) -> Result<Self> {
+        let reader = SerializedFileReader::new(reader).map_err(|e| Trouble::from(e).about(path))?;
+        let starts = starts(reader.metadata()).map_err(|e| e.about(path))?;
+        if starts.last() == Some(&0) {
+            return Err(Error::file(path, "holds no rows; rows of numbers are wanted"));
+        }
+        let columns = reader.metadata().file_metadata().schema_descr().columns();
+        let all: Vec<String> = columns.iter().map(|c| c.path().string()).collect();
+        let mut wanted = Vec::new();
+        for index in choice(Some(&all), all.len())? {
+            let refuse = |message: String| Error::File {
+                path: path.to_owned(),
+                line: None,
+                column: Some(index as u64 + 1),
+                message: format!("'{}' {message}", super::shown(all[index].as_bytes())),
+            };
+            let kind =
+                kind(&columns[index]).map_err(|what| refuse(format!("holds {what}; numbers are wanted")))?;
+            for group in reader.metadata().row_groups() {
+                let codec = match group.column(index).compression() {
+                    Compression::BROTLI(_) => "Brotli",
+                    Compression::LZO => "LZO",
+                    _ => continue,
+                };
+                let known = "snappy, gzip, zstd, lz4 or none";
+                return Err(refuse(format!("is compressed by {codec}; {known} is wanted")));
+            }
+            wanted.push((index, kind));
+        }
+        let names = wanted.iter().map(|(index, _)| all[*index].clone()).collect();
+        Ok(Columns { path: path.to_owned(), reader, starts, wanted, names })
+    }
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> u64 {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// The names of the columns wanted.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Shows every row, with about `memory` bytes of them at a time.
+    pub(super) fn visit(&self, memory: u64, each: &mut dyn FnMut(&[f64]) -> Result<()>) -> Result<()> {
+        let width = self.wanted.len();
+        let step = (memory / (8 * (width as u64 + 1))).clamp(64, 1 << 16);
+        let mut columns = vec![0.0; width * step as usize];
+        let mut row = vec![0.0; width];
+        for from in (0..self.len()).step_by(step as usize) {
+            let here: Vec<u64> = (from..(from + step).min(self.len())).collect();
+            columns
+                .par_chunks_mut(step as usize)
+                .enumerate()
+                .try_for_each(|(place, column)| self.column(place, &here, &mut |at, x| column[at] = x))
+                .map_err(|e| e.about(&self.path))?;
+            for (at, number) in here.iter().enumerate() {
+                for (x, column) in row.iter_mut().zip(columns.chunks_exact(step as usize)) {
+                    *x = column[at];
+                }
+                if let Some(place) = row.iter().position(|x| !x.is_finite()) {
+                    return Err(not_finite(&self.path, *number, self.wanted[place].0, row[place]));
+                }
+                each(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of these numbers, in ascending order, into `out`.
+    pub(super) fn rows(&self, rows: &[u64], out: &mut [f64]) -> std::result::Result<(), Trouble> {
+        let width = self.wanted.len();
+        (0..width).try_for_each(|place| self.column(place, rows, &mut |at, x| out[at * width + place] = x))
+    }
+
+    /// The numbers of a wanted column in these rows, in ascending order.
+    fn column(
+        &self,
+        place: usize,
+        rows: &[u64],
+        take: &mut dyn FnMut(usize, f64),
+    ) -> std::result::Result<(), Trouble> {
+        let (index, kind) = self.wanted[place];
+        let mut from = 0;
+        while from < rows.len() {
+            let group = self.starts.partition_point(|start| *start <= rows[from]) - 1;
+            let (start, end) = (self.starts[group], self.starts[group + 1]);
+            let to = from + rows[from..].partition_point(|row| *row < end);
+            let local: Vec<u64> = rows[from..to].iter().map(|row| row - start).collect();
+            let reader = self.reader.get_row_group(group)?.get_column_reader(index)?;
+            let levels = self.reader.metadata().file_metadata().schema_descr().column(index).max_def_level();
+            let mut put = |at: usize, x: f64| take(from + at, x);
+            let outcome = match kind {
+                Kind::Bool => {
+                    decode::<BoolType>(reader, levels, &local, &|x| f64::from(u8::from(*x)), &mut put)
+                }
+                Kind::Float => decode::<FloatType>(reader, levels, &local, &|x| f64::from(*x), &mut put),
+                Kind::Double => decode::<DoubleType>(reader, levels, &local, &|x| *x, &mut put),
+                Kind::Signed32 => decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x), &mut put),
+                Kind::Unsigned32 => {
+                    decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x as u32), &mut put)
+                }
+                Kind::Signed64 => decode::<Int64Type>(reader, levels, &local, &|x| *x as f64, &mut put),
+                Kind::Unsigned64 => {
+                    decode::<Int64Type>(reader, levels, &local, &|x| *x as u64 as f64, &mut put)
+                }
+                Kind::Decimal32(unit) => {
+                    decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x) / unit, &mut put)
+                }
+                Kind::Decimal64(unit) => {
+                    decode::<Int64Type>(reader, levels, &local, &|x| *x as f64 / unit, &mut put)
+                }
+            };
+            outcome.map_err(|trouble| match trouble {
+                Trouble::Null(row, _) => Trouble::Null(start + row, index),
+                other => other,
+            })?;
+            from = to;
+        }
+        Ok(())
+    }
+}
+
+/// The first row of each group, and the number of all rows.
+fn starts(metadata: &ParquetMetaData) -> std::result::Result<Vec<u64>, Trouble> {
+    let mut starts = vec![0_u64];
+    for group in metadata.row_groups() {
+        let rows = u64::try_from(group.num_rows()).ok();
+        let end =
+            rows.and_then(|rows| starts.last()?.checked_add(rows)).filter(|end| *end <= i64::MAX as u64);
+        starts.push(end.ok_or_else(|| Trouble::Unsound("its numbers of rows make no sense".into()))?);
+    }
+    Ok(starts)
+}
+
+/// How the numbers of a column are written, or what it holds instead.
+fn kind(column: &ColumnDescriptor) -> std::result::Result<Kind, &'static str> {
+    if column.max_rep_level() > 0 {
+        return Err("lists");
+    }
+    let unit = 10_f64.powi(column.type_scale());
+    let converted = column.converted_type();
+    let decimal = converted == ConvertedType::DECIMAL;
+    let plain = [ConvertedType::NONE, ConvertedType::INT_8, ConvertedType::INT_16, ConvertedType::INT_32];
+    let signed = plain.contains(&converted) || converted == ConvertedType::INT_64;
+    let unsigned =
+        [ConvertedType::UINT_8, ConvertedType::UINT_16, ConvertedType::UINT_32, ConvertedType::UINT_64]
+            .contains(&converted);
+    let (decimal, signed, unsigned) = match column.logical_type_ref() {
+        None => (decimal, signed, unsigned),
+        Some(LogicalType::Decimal(_)) => (true, false, false),
+        Some(LogicalType::Integer(int)) => (false, int.is_signed, !int.is_signed),
+        Some(_) => (false, false, false),
+    };
+    match column.physical_type() {
+        Type::BOOLEAN => Ok(Kind::Bool),
+        Type::FLOAT => Ok(Kind::Float),
+        Type::DOUBLE => Ok(Kind::Double),
+        Type::INT32 if decimal => Ok(Kind::Decimal32(unit)),
+        Type::INT64 if decimal => Ok(Kind::Decimal64(unit)),
+        Type::INT32 if signed => Ok(Kind::Signed32),
+        Type::INT64 if signed => Ok(Kind::Signed64),
+        Type::INT32 if unsigned => Ok(Kind::Unsigned32),
+        Type::INT64 if unsigned => Ok(Kind::Unsigned64),
+        Type::INT32 | Type::INT64 | Type::INT96 => Err("dates or times"),
+        Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY if decimal => Err("decimals of more than 18 digits"),
+        Type::BYTE_ARRAY => Err("text"),
+        Type::FIXED_LEN_BYTE_ARRAY => Err("bytes"),
+    }
+}
+
+/// The numbers in some rows of a group, which come in ascending order.
+fn decode<T: DataType>(
+    reader: ColumnReader,
+    most: i16,
+    rows: &[u64],
+    number: &dyn Fn(&T::T) -> f64,
+    take: &mut dyn FnMut(usize, f64),
+) -> std::result::Result<(), Trouble> {
+    let mut reader = get_typed_column_reader::<T>(reader);
+    let short = || Trouble::Unsound("a column has fewer rows than it should".into());
+    let (mut levels, mut values) = (Vec::new(), Vec::new());
+    let (mut at, mut from) = (0, 0);
+    while from < rows.len() {
+        let near = |i: &usize| rows[*i] - rows[*i - 1] <= GAP && rows[*i] - rows[from] < RUN;
+        let to = (from + 1..rows.len()).find(|i| !near(i)).unwrap_or(rows.len());
+        let (first, last) = (rows[from], rows[to - 1]);
+        let (skip, count) = ((first - at) as usize, (last - first + 1) as usize);
+        if reader.skip_records(skip)? != skip {
+            return Err(short());
+        }
+        levels.clear();
+        values.clear();
+        let (records, found, _) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
+        if records != count {
+            return Err(short());
+        }
+        if found != count {
+            let null = levels.iter().position(|level| *level < most).unwrap_or(0);
+            return Err(Trouble::Null(first + null as u64, 0));
+        }
+        for (place, row) in (from..to).zip(&rows[from..to]) {
+            take(place, number(&values[(row - first) as usize]));
+        }
+        (at, from) = (last + 1, to);
+    }
+    Ok(())
+}
