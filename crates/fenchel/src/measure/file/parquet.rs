@@ -13,6 +13,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// The first bytes of every Parquet file.
@@ -106,7 +107,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Tab
 
 /// Bytes of the numbers of all columns that hold numbers, as they are loaded.
 pub(super) fn size_loaded<R: ChunkReader + 'static>(path: &Path, reader: R) -> Result<u64> {
-    let reader = SerializedFileReader::new(reader).map_err(|e| Trouble::from(e).about(path))?;
+    let reader = guarded(|| Ok(SerializedFileReader::new(reader)?)).map_err(|e| e.about(path))?;
     let columns = reader.metadata().file_metadata().schema_descr().columns();
     let numeric = columns.iter().filter(|column| kind(column).is_ok()).count() as u64;
     let rows = starts(reader.metadata()).map_err(|e| e.about(path))?.last().copied().unwrap_or(0);
@@ -116,7 +117,8 @@ pub(super) fn size_loaded<R: ChunkReader + 'static>(path: &Path, reader: R) -> R
 impl<R: ChunkReader + 'static> Columns<R> {
     /// Looks at the description of the file.
     pub(super) fn open(path: &Path, reader: R, choice: Choice<'_>) -> Result<Self> {
-        let reader = SerializedFileReader::new(reader).map_err(|e| Trouble::from(e).about(path))?;
+        let length = reader.len();
+        let reader = guarded(|| Ok(SerializedFileReader::new(reader)?)).map_err(|e| e.about(path))?;
         let starts = starts(reader.metadata()).map_err(|e| e.about(path))?;
         if starts.last() == Some(&0) {
             return Err(Error::file(path, "holds no rows; rows of numbers are wanted"));
@@ -134,7 +136,14 @@ impl<R: ChunkReader + 'static> Columns<R> {
             let kind =
                 kind(&columns[index]).map_err(|what| refuse(format!("holds {what}; numbers are wanted")))?;
             for group in reader.metadata().row_groups() {
-                let codec = match group.column(index).compression() {
+                let chunk = group.column(index);
+                // The library takes them as they are.
+                let from = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+                let to = from.checked_add(chunk.compressed_size()).and_then(|to| u64::try_from(to).ok());
+                if from < 0 || chunk.compressed_size() < 0 || to.is_none_or(|to| to > length) {
+                    return Err(Trouble::Unsound("a column lies outside the file".into()).about(path));
+                }
+                let codec = match chunk.compression() {
                     Compression::BROTLI(_) => "Brotli",
                     Compression::LZO => "LZO",
                     _ => continue,
@@ -204,30 +213,34 @@ impl<R: ChunkReader + 'static> Columns<R> {
             let (start, end) = (self.starts[group], self.starts[group + 1]);
             let to = from + rows[from..].partition_point(|row| *row < end);
             let local: Vec<u64> = rows[from..to].iter().map(|row| row - start).collect();
-            let reader = self.reader.get_row_group(group)?.get_column_reader(index)?;
             let levels = self.reader.metadata().file_metadata().schema_descr().column(index).max_def_level();
             let mut put = |at: usize, x: f64| take(from + at, x);
-            let outcome = match kind {
-                Kind::Bool => {
-                    decode::<BoolType>(reader, levels, &local, &|x| f64::from(u8::from(*x)), &mut put)
+            let outcome = guarded(|| {
+                let reader = self.reader.get_row_group(group)?.get_column_reader(index)?;
+                match kind {
+                    Kind::Bool => {
+                        decode::<BoolType>(reader, levels, &local, &|x| f64::from(u8::from(*x)), &mut put)
+                    }
+                    Kind::Float => decode::<FloatType>(reader, levels, &local, &|x| f64::from(*x), &mut put),
+                    Kind::Double => decode::<DoubleType>(reader, levels, &local, &|x| *x, &mut put),
+                    Kind::Signed32 => {
+                        decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x), &mut put)
+                    }
+                    Kind::Unsigned32 => {
+                        decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x as u32), &mut put)
+                    }
+                    Kind::Signed64 => decode::<Int64Type>(reader, levels, &local, &|x| *x as f64, &mut put),
+                    Kind::Unsigned64 => {
+                        decode::<Int64Type>(reader, levels, &local, &|x| *x as u64 as f64, &mut put)
+                    }
+                    Kind::Decimal32(unit) => {
+                        decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x) / unit, &mut put)
+                    }
+                    Kind::Decimal64(unit) => {
+                        decode::<Int64Type>(reader, levels, &local, &|x| *x as f64 / unit, &mut put)
+                    }
                 }
-                Kind::Float => decode::<FloatType>(reader, levels, &local, &|x| f64::from(*x), &mut put),
-                Kind::Double => decode::<DoubleType>(reader, levels, &local, &|x| *x, &mut put),
-                Kind::Signed32 => decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x), &mut put),
-                Kind::Unsigned32 => {
-                    decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x as u32), &mut put)
-                }
-                Kind::Signed64 => decode::<Int64Type>(reader, levels, &local, &|x| *x as f64, &mut put),
-                Kind::Unsigned64 => {
-                    decode::<Int64Type>(reader, levels, &local, &|x| *x as u64 as f64, &mut put)
-                }
-                Kind::Decimal32(unit) => {
-                    decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x) / unit, &mut put)
-                }
-                Kind::Decimal64(unit) => {
-                    decode::<Int64Type>(reader, levels, &local, &|x| *x as f64 / unit, &mut put)
-                }
-            };
+            });
             outcome.map_err(|trouble| match trouble {
                 Trouble::Null(row, _) => Trouble::Null(start + row, index),
                 other => other,
@@ -236,6 +249,12 @@ impl<R: ChunkReader + 'static> Columns<R> {
         }
         Ok(())
     }
+}
+
+/// What the library does with bytes that may make no sense: it panics at a few of them.
+fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Trouble>) -> std::result::Result<T, Trouble> {
+    let senseless = |_| Err(Trouble::Unsound("its bytes make no sense".into()));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(senseless)
 }
 
 /// The first row of each group, and the number of all rows.
