@@ -44,6 +44,26 @@ pub trait Cost: Debug + Send + Sync {
         None
     }
 
+    /// c(x, y) and a slope of it in y, for a cost that is a convex function of y − x. Then, for all x' and y',
+    ///
+    /// ```text
+    /// c(x', y') ≥ c(x, y) + Σ_k slope_k ((y'_k − y_k) − (x'_k − x_k)),
+    /// ```
+    ///
+    /// which lets a solver pass over atoms that cannot matter to a sample without looking at them. `None`, the
+    /// default, says that the cost is not of this kind, or that nobody knows.
+    ///
+    /// ```
+    /// use fenchel::cost::{Cost, SqEuclidean};
+    /// let mut slope = [0.0; 2];
+    /// assert_eq!(SqEuclidean.tangent(&[0.0, 0.0], &[1.0, 2.0], &mut slope), Some(5.0));
+    /// assert_eq!(slope, [2.0, 4.0]);
+    /// ```
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        let _ = (x, y, slope);
+        None
+    }
+
     /// Whether c(x + z, y + z) = c(x, y): coordinates may then be centred before they are rounded.
     fn translation_invariant(&self) -> bool {
         false

@@ -37,7 +37,19 @@ impl Cost for L1 {
         Some(1.0)
     }
 
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        for ((x, y), slope) in x.iter().zip(y).zip(slope) {
+            *slope = sign(y - x);
+        }
+        Some(self.eval(x, y))
+    }
+
     fn translation_invariant(&self) -> bool {
         true
     }
+}
+
+/// A slope of |t|.
+pub(super) fn sign(t: f64) -> f64 {
+    if t == 0.0 { 0.0 } else { t.signum() }
 }

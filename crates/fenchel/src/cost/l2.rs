@@ -48,6 +48,14 @@ impl Cost for L2 {
         Some(1.0)
     }
 
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        let cost = self.eval(x, y);
+        for ((x, y), slope) in x.iter().zip(y).zip(slope) {
+            *slope = if cost > 0.0 { (y - x) / cost } else { 0.0 };
+        }
+        Some(cost)
+    }
+
     fn translation_invariant(&self) -> bool {
         true
     }

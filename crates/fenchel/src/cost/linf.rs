@@ -2,6 +2,7 @@
 
 use super::Cost;
 use super::kernel::{self, Metric};
+use super::l1::sign;
 use super::real::Real;
 use crate::measure::Soa;
 use crate::simd::{self, Simd};
@@ -36,6 +37,18 @@ impl Cost for Linf {
 
     fn degree(&self) -> Option<f64> {
         Some(1.0)
+    }
+
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        let mut largest = (0, 0.0);
+        for (k, (x, y)) in x.iter().zip(y).enumerate() {
+            slope[k] = 0.0;
+            if (y - x).abs() > f64::abs(largest.1) {
+                largest = (k, y - x);
+            }
+        }
+        slope[largest.0] = sign(largest.1);
+        Some(largest.1.abs())
     }
 
     fn translation_invariant(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use super::Cost;
 use super::kernel::{self, Metric};
+use super::l1::sign;
 use super::pow::raise;
 use super::real::Real;
 use crate::measure::Soa;
@@ -147,6 +148,25 @@ impl Cost for Lp {
 
     fn degree(&self) -> Option<f64> {
         Some(self.r)
+    }
+
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        if self.r < 1.0 {
+            return None;
+        }
+        // In units of the largest difference, no power leaves the range of numbers.
+        let largest = x.iter().zip(y).fold(0.0, |most: f64, (x, y)| most.larger((y - x).abs()));
+        slope.fill(0.0);
+        if largest == 0.0 {
+            return Some(0.0);
+        }
+        let share = |(x, y): (&f64, &f64)| (y - x).abs() / largest;
+        let norm = x.iter().zip(y).map(|pair| share(pair).powf(self.p)).sum::<f64>().powf(1.0 / self.p);
+        let rate = self.r * (largest * norm).powf(self.r - 1.0);
+        for (slope, (x, y)) in slope.iter_mut().zip(x.iter().zip(y)) {
+            *slope = rate * sign(y - x) * (share((x, y)) / norm).powf(self.p - 1.0);
+        }
+        Some(self.eval(x, y))
     }
 
     fn translation_invariant(&self) -> bool {

@@ -50,6 +50,16 @@ impl Cost for Power {
         self.base.degree().map(|d| d * self.exponent)
     }
 
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        if self.exponent < 1.0 {
+            return None;
+        }
+        let base = self.base.tangent(x, y, slope)?;
+        let rate = self.exponent * base.powf(self.exponent - 1.0);
+        slope.iter_mut().for_each(|s| *s *= rate);
+        Some(base.powf(self.exponent))
+    }
+
     fn translation_invariant(&self) -> bool {
         self.base.translation_invariant()
     }

@@ -37,6 +37,15 @@ impl Cost for SqEuclidean {
         Some(2.0)
     }
 
+    fn tangent(&self, x: &[f64], y: &[f64], slope: &mut [f64]) -> Option<f64> {
+        let mut sum = 0.0;
+        for ((x, y), slope) in x.iter().zip(y).zip(slope) {
+            sum += (y - x) * (y - x);
+            *slope = 2.0 * (y - x);
+        }
+        Some(sum)
+    }
+
     fn translation_invariant(&self) -> bool {
         true
     }

@@ -34,7 +34,7 @@ pub(crate) fn solve(
         // Only the certificate's plan needs a smooth divergence: one too weak to show.
         run.lambda = 0.05 * settings.tolerance * problem.unit;
     }
-    let (from, drawn) = match state.map(|state| run.restore(state)) {
+    let (from, drawn) = match state.map(|state| run.restore(state, &[])).transpose()? {
         // The ascent was over.
         Some(Place::Certify(_, drawn)) => (None, Some(drawn)),
         Some(Place::Ascend(from)) => (Some(from), None),
@@ -126,7 +126,7 @@ fn ascend(
             samples: run.samples,
             error,
             target: settings.tolerance,
-            iterate: &walk.mean,
+            iterate: &problem.as_given(&walk.mean),
         };
         run.ended = run.control.check(&progress);
         if run.ended.is_some() {

@@ -8,8 +8,9 @@
 use super::certificate::{self, Evidence, certify};
 use super::checkpoint::{Drawn, Offers, Place, Saver, State};
 use super::evaluate::{Pass, Want, pass};
+use super::levels::{Level, levels};
 use super::net::Net;
-use super::newton::{Task, center, chi2, l1, rows_wanted, solve_net};
+use super::newton::{Task, center, chi2, l1, max_entries, rows_guessed, rows_wanted, solve_net};
 use super::problem::{Frozen, SemiDiscrete, purpose};
 use super::settings::Settings;
 use super::solution::{Certified, HistoryPoint, Solution};
@@ -31,12 +32,17 @@ const FACTOR: f64 = 4.0;
 const PER_ATOM: f64 = 8.0;
 /// The same, on the way down.
 const COARSE_PER_ATOM: f64 = 6.0;
+/// Samples for each atom of the full problem while atoms are merged.
+const PER_LONE_ATOM: usize = 2;
 /// At most so many times as many atoms share in a sample as at the λ before.
 const GROWTH: f64 = 8.0;
 /// Samples that tell how many atoms share in a sample.
 const PROBE: usize = 128;
 /// Share of the time budget that solving may take; the rest is the certificate's.
 const SOLVE_SHARE: f64 = 0.6;
+/// Damping at a new λ, and the least on a new net at the same λ, which else begins with that of the one before.
+const FIRST_DELTA: f64 = 0.1;
+const LEAST_DELTA: f64 = 1e-3;
 /// Nets of a certificate.
 const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
@@ -51,10 +57,11 @@ pub(crate) fn solve(
     control: Loop<'_>,
     state: Option<State>,
 ) -> Result<Solution> {
+    let levels = levels(problem)?;
     let mut run = Run::new(problem, settings, control);
-    let place = state.map(|state| run.restore(state));
+    let place = state.map(|state| run.restore(state, &levels)).transpose()?;
     if matches!(place, None | Some(Place::Anneal(_))) {
-        run.anneal(if let Some(Place::Anneal(stage)) = place { Some(stage) } else { None })?;
+        run.anneal(&levels, if let Some(Place::Anneal(stage)) = place { Some(stage) } else { None })?;
     }
     let (evidence, status, certified) = run.finish(place)?;
     Ok(run.solution(owner, &evidence, status, certified, "auto"))
@@ -84,7 +91,9 @@ pub(crate) struct Finish {
 
 /// State of a solve.
 pub(crate) struct Run<'a, 'b> {
+    /// The problem being solved: the full one, or one of its levels.
     pub(crate) problem: &'a Frozen,
+    pub(super) full: &'a Frozen,
     pub(super) settings: &'a Settings,
     pub(super) saver: Saver,
     pub(crate) control: Loop<'b>,
@@ -95,8 +104,9 @@ pub(crate) struct Run<'a, 'b> {
     /// Samples of the net solved last, and the seconds it took.
     pub(super) len: usize,
     pub(super) seconds: f64,
-    /// How many atoms share in a sample at the λ solved last.
+    /// How many atoms share in a sample at the λ solved last, and E[max u − Σ p u], by how much their scores differ.
     pub(super) shared: f64,
+    pub(super) blur: f64,
     /// Predicted marginal error of the current potentials, and whether a test on a fresh net is behind it.
     pub(super) predicted: f64,
     pub(super) confirmed: bool,
@@ -105,6 +115,8 @@ pub(crate) struct Run<'a, 'b> {
     pub(super) nets: u64,
     pub(super) certificates: u64,
     max_len: usize,
+    /// Most entries of Hessian rows.
+    entries: usize,
     pub(crate) samples: u64,
     pub(crate) history: Vec<HistoryPoint>,
     pub(crate) ended: Option<Status>,
@@ -112,6 +124,10 @@ pub(crate) struct Run<'a, 'b> {
     pub(super) whole: bool,
     /// Hessian rows that the last net asked for.
     pub(super) rows: usize,
+    /// Damping that the last net came to.
+    pub(super) delta: f64,
+    /// The level that the problem is, of those of the full problem; their number for the full problem itself.
+    pub(super) level: usize,
 }
 
 impl<'a, 'b> Run<'a, 'b> {
@@ -122,6 +138,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let max_len = (settings.max_samples as usize).min(numbers / problem.dim).max(1);
         Run {
             problem,
+            full: problem,
             settings,
             saver: Saver::default(),
             control,
@@ -131,17 +148,21 @@ impl<'a, 'b> Run<'a, 'b> {
             len: 0,
             seconds: 0.0,
             shared: f64::INFINITY,
+            blur: f64::INFINITY,
             predicted: f64::INFINITY,
             confirmed: false,
             solved_lambda: f64::NAN,
             nets: 0,
             certificates: 0,
             max_len,
+            entries: max_entries(problem.atoms(), settings.memory),
             samples: 0,
             history: Vec::new(),
             ended: None,
             whole: false,
             rows: 256,
+            delta: FIRST_DELTA,
+            level: 0,
         }
     }
 
@@ -171,45 +192,73 @@ impl<'a, 'b> Run<'a, 'b> {
         Net::draw(self.problem, self.settings.seed, purpose::SOLVER + self.nets, len)
     }
 
-    /// Down to the λ of the problem, coarsely; from the beginning, or from a stage of a run that was taken up again.
-    fn anneal(&mut self, resumed: Option<f64>) -> Result<()> {
-        let problem = self.problem;
-        let target = problem.lambda;
-        let first = if problem.is_smooth {
-            target.max(FIRST_LAMBDA.0 * problem.unit)
-        } else {
-            FIRST_LAMBDA.1 * problem.unit
-        };
-        let stages = if problem.is_smooth {
+    /// Down to the λ of the problem, coarsely, and with merged atoms as long as λ blurs them; from the beginning, or from
+    /// a stage of a run that was taken up again.
+    fn anneal(&mut self, levels: &'a [Level], resumed: Option<f64>) -> Result<()> {
+        let full = self.full;
+        let target = full.lambda;
+        let first =
+            if full.is_smooth { target.max(FIRST_LAMBDA.0 * full.unit) } else { FIRST_LAMBDA.1 * full.unit };
+        let stages = if full.is_smooth {
             ((first / target).ln() / FACTOR.ln()).ceil().max(0.0)
         } else {
             (1.0 / (0.05 * self.settings.tolerance)).ln() / FACTOR.ln()
         };
         if resumed.is_none() {
             self.lambda = first;
+            self.enter(levels, 0);
+            self.phi = vec![0.0; self.problem.atoms()];
             // As λ → ∞ the weights are ν where φ_i = λf'(ν_i/η_i).
             self.add_marginal_slopes(first);
         }
         let mut stage = resumed.unwrap_or(0.0);
         // The last λ of a smooth problem is left to `finish`.
-        while !problem.is_smooth || self.lambda > target {
+        while !full.is_smooth || self.lambda > target {
             self.offer(Place::Anneal(stage));
             let fraction = 0.3 * (stage / (stages + 1.0)).min(1.0);
-            let len = self.enough(COARSE_PER_ATOM, FIRST)?;
+            // An atom that stands alone among merged ones needs samples of its own.
+            let least = if levels.is_empty() { FIRST } else { PER_LONE_ATOM * full.atoms() };
+            let len = self.enough(COARSE_PER_ATOM, least)?;
             let gap = self.net_solve(len, Effort::Coarse, fraction)?;
-            let last =
-                gap <= 0.25 * self.settings.tolerance * problem.unit || self.lambda <= 1e-9 * problem.unit;
-            if self.ended.is_some() || (!problem.is_smooth && last) {
+            let last = gap <= 0.25 * self.settings.tolerance * full.unit || self.lambda <= 1e-9 * full.unit;
+            if self.ended.is_some() || (!full.is_smooth && last && self.level == levels.len()) {
                 break;
             }
             stage += 1.0;
-            let next =
-                if problem.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
-            // What remains of φ as λ falls is what is left without λf'(ν/η).
-            self.add_marginal_slopes(next - self.lambda);
-            self.lambda = next;
+            let next = if full.is_smooth { (self.lambda / FACTOR).max(target) } else { self.lambda / FACTOR };
+            // Scores of the atoms that share in a sample differ by about this at the next λ.
+            let blur = self.blur * next / self.lambda;
+            let finer = (self.level..levels.len()).find(|&l| levels[l].scatter <= blur);
+            self.refine(levels, finer.unwrap_or(levels.len()), next)?;
             self.choose_ridge();
         }
+        self.refine(levels, levels.len(), self.lambda)
+    }
+
+    /// Makes a level the problem, or, past the last of them, the full one.
+    pub(super) fn enter(&mut self, levels: &'a [Level], level: usize) {
+        self.level = level;
+        self.problem = levels.get(level).map_or(self.full, |level| &level.problem);
+    }
+
+    /// From the atoms of one level to those of a finer one, or, past the last level, to all; and to the next λ.
+    fn refine(&mut self, levels: &'a [Level], to: usize, lambda: f64) -> Result<()> {
+        let from = self.level;
+        let slopes = if from < to {
+            let mut net = self.net(self.len.max(FIRST))?;
+            let want = Want { slopes: true, ..Want::default() };
+            pass(self.problem, &mut net, &self.phi, self.lambda, want).slopes
+        } else {
+            Vec::new()
+        };
+        // What remains of φ as λ falls, or atoms are split, is what is left without λf'(ν/η).
+        self.add_marginal_slopes(-self.lambda);
+        if from < to {
+            self.phi = levels[from].refine(&self.phi, &slopes, levels.get(to), self.full);
+            self.enter(levels, to);
+        }
+        self.add_marginal_slopes(lambda);
+        self.lambda = lambda;
         Ok(())
     }
 
@@ -236,6 +285,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let shared = pass(self.problem, &mut net, &self.phi, self.lambda, Want::default()).effective_atoms;
         // Atoms of tiny weight look more important than they are before their potentials are right.
         let shared = shared.min(GROWTH * self.shared);
+        self.rows = rows_guessed(self.problem.atoms(), shared, self.entries);
         let wanted = per_atom * shared;
         Ok((wanted as usize).next_power_of_two().clamp(least, self.max_len.max(least)))
     }
@@ -276,8 +326,9 @@ impl<'a, 'b> Run<'a, 'b> {
             lambda: self.lambda,
             ridge: self.ridge,
             max_iterations: (if effort == Effort::Coarse { 12 } else { 30 }) * if whole { 8 } else { 1 },
-            delta: if self.solved_lambda == self.lambda { 1e-3 } else { 0.1 },
+            delta: if self.solved_lambda == self.lambda { self.delta } else { FIRST_DELTA },
             rows: self.rows,
+            entries: self.entries,
             first: Want { exact: true, ..Want::default() },
             done: &done,
             progress: Progress {
@@ -311,10 +362,12 @@ impl<'a, 'b> Run<'a, 'b> {
             marginal_chi2: chi2(&last.q, &problem.nu),
         });
         self.ended = solved.ended;
+        self.delta = solved.delta.clamp(LEAST_DELTA, FIRST_DELTA);
         self.len = net.len;
         self.solved_lambda = self.lambda;
         self.shared = last.effective_atoms;
-        self.rows = rows_wanted(last, net.len);
+        self.blur = last.hard - last.linear;
+        self.rows = rows_wanted(last, net.len, self.entries);
         self.seconds = self.control.seconds() - started;
         Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear })
     }
@@ -464,6 +517,8 @@ impl<'a, 'b> Run<'a, 'b> {
             stream: self.certificates << 16,
             max_iterations: if hurried { 6 } else { 20 },
             rows: self.rows,
+            entries: self.entries,
+            delta: self.delta,
             // A solve that was stopped on the way down has another.
             lambda: if self.problem.is_smooth { self.problem.lambda } else { self.lambda },
             seed: self.settings.seed,

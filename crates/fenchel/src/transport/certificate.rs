@@ -14,11 +14,12 @@
 //! source with finite support that fits is used whole: then there is one net, and no sampling error.
 
 use super::checkpoint::{Drawn, Offers};
-use super::evaluate::Want;
+use super::draws::Draws;
+use super::evaluate::{Want, pass};
 use super::net::Net;
 use super::newton::{Solved, Task, l1, solve_net};
 use super::problem::{Frozen, purpose};
-use super::rounding::{Rounded, round};
+use super::rounding::{Rounded, Rounding};
 use super::solution::{Bounds, Interval, MarginalError};
 use crate::error::{Error, Result};
 use crate::optim::{Loop, Progress, Status};
@@ -49,8 +50,11 @@ pub(crate) struct Plan {
     pub(crate) stream: u64,
     /// Newton steps on each net.
     pub(crate) max_iterations: usize,
-    /// Hessian rows to start with.
+    /// Hessian rows to start with, and how many entries they may have.
     pub(crate) rows: usize,
+    pub(crate) entries: usize,
+    /// Damping to start with.
+    pub(crate) delta: f64,
     /// λ of the smooth problem.
     pub(crate) lambda: f64,
     pub(crate) seed: u64,
@@ -73,6 +77,8 @@ pub(crate) fn certify(
     let exact = whole.is_some();
     // Rounding mends a small error in the 1-norm, but not within a cap.
     let capped = (0..problem.atoms()).any(|i| problem.generator(i).cap().is_finite());
+    // Among many atoms, what a plan's mending costs is drawn; where there is nothing random, it is summed.
+    let dense = exact || problem.index.is_none() || problem.atoms() <= SUMMED;
     let mut whole = whole;
     let replicates = if exact { 1 } else { plan.replicates.max(2) };
     let Drawn { mut draws, mut samples } = drawn;
@@ -83,9 +89,10 @@ pub(crate) fn certify(
         {
             offers.offer(problem, &draws, samples, control);
         }
+        let key = purpose::CERTIFICATE + plan.stream + r;
         let mut net = match whole.take() {
             Some(net) => net,
-            None => Net::draw(problem, seed, purpose::CERTIFICATE + plan.stream + r, plan.len)?,
+            None => Net::draw(problem, seed, key, plan.len)?,
         };
         samples += net.len as u64;
         let enough = 0.05 * target;
@@ -93,9 +100,10 @@ pub(crate) fn certify(
             lambda,
             ridge: 0.0,
             max_iterations: plan.max_iterations,
-            delta: 1e-3,
+            delta: plan.delta,
             rows: plan.rows,
-            first: Want { mean_cost: true, exact: true, ..Want::default() },
+            entries: plan.entries,
+            first: Want { mean_cost: dense, all: dense, exact: true, ..Want::default() },
             done: &|p| (!capped && l1(&p.q, &problem.nu) <= enough) || mixing(&p.q, problem) <= enough,
             progress: Progress {
                 phase: "certifying",
@@ -114,11 +122,14 @@ pub(crate) fn certify(
             return Err(Error::non_finite(format!("cost {}", problem.cost.name()), at, f64::INFINITY));
         }
         let rounded = if mixing(&solved.last.q, problem) > enough {
-            round(problem, &net, &own, lambda, &solved.last.q)
+            let drawn = (!dense).then_some((seed, purpose::MENDING + key));
+            let rounding = Rounding::new(problem, &own, lambda, &solved.last.q, drawn);
+            let want = Want { lists: !dense, all: dense, rounding: Some(&rounding), ..Want::default() };
+            pass(problem, &mut net, &own, lambda, want).rounded.filter(|r| !r.outside)
         } else {
             None
         };
-        draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved, rounded));
+        draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved, rounded, (seed, key)));
         ended = ended.or(solved.ended);
         if ended.is_some() && draws.len() >= 2 {
             break;
@@ -138,6 +149,7 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a net")]
     fn new(
         problem: &Frozen,
         phi: &[f64],
@@ -146,12 +158,13 @@ impl Draw {
         net: &Net,
         solved: &Solved,
         rounded: Option<Rounded>,
+        key: (u64, u64),
     ) -> Draw {
         let nu_phi = simd::dot(&problem.nu, phi);
         let first = &solved.first;
         let last = &solved.last;
         let theta = mixing(&last.q, problem);
-        let (product_cost, product_divergence) = product(problem, &last.q, theta, net);
+        let (product_cost, product_divergence) = product(problem, &last.q, theta, net, key);
         let q_phi = simd::dot(&last.q, own);
         let mix =
             |plan: f64, product: f64| if theta > 0.0 { (1.0 - theta) * plan + theta * product } else { plan };
@@ -192,26 +205,33 @@ fn mixing(q: &[f64], problem: &Frozen) -> f64 {
     if theta < 1e-14 { 0.0 } else { theta.min(1.0) }
 }
 
-/// Cost and divergence of the product plan μ̂ ⊗ r.
-fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net) -> (f64, f64) {
-    let Some(mean_cost) = &net.mean_cost else { return (f64::INFINITY, f64::INFINITY) };
+/// Cost and divergence of the product plan μ̂ ⊗ r; the cost by draws unless the net has the mean cost of every atom.
+fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net, key: (u64, u64)) -> (f64, f64) {
     if theta == 0.0 {
         return (0.0, 0.0);
     }
+    let r: Vec<f64> = q.iter().zip(&problem.nu).map(|(q, nu)| (q + (nu - q) / theta).max(0.0)).collect();
+    let cost = match &net.mean_cost {
+        Some(mean_cost) => simd::dot(&r, mean_cost),
+        None => {
+            let total: f64 = r.iter().sum();
+            total * Draws::new(&r, (key.0, purpose::MENDING + key.1)).mean_cost(problem, net)
+        }
+    };
     let f = &*problem.divergence;
     // f(0) may be infinite.
-    let rest = if problem.eta_rest > 0.0 { problem.eta_rest * f.f_at_zero() } else { 0.0 };
-    let (mut cost, mut divergence) = (0.0, rest);
-    for i in 0..q.len() {
-        let own = problem.generator(i);
-        let r = (q[i] + (problem.nu[i] - q[i]) / theta).max(0.0);
-        cost += r * mean_cost[i];
-        if problem.is_smooth && problem.eta[i] > 0.0 {
-            divergence += problem.eta[i] * own.f((r / problem.eta[i]).min(own.cap()));
+    let mut divergence = if problem.eta_rest > 0.0 { problem.eta_rest * f.f_at_zero() } else { 0.0 };
+    if problem.is_smooth {
+        for (i, (r, eta)) in r.iter().zip(&problem.eta).enumerate().filter(|(_, (_, eta))| **eta > 0.0) {
+            let own = problem.generator(i);
+            divergence += eta * own.f((r / eta).min(own.cap()));
         }
     }
     (cost, divergence)
 }
+
+/// Up to so many atoms all costs are summed.
+const SUMMED: usize = 4096;
 
 /// A certificate is repeated on larger nets until its interval is as narrow as asked, and so is more readily
 /// accepted when it takes its own noise to be less than it is. With 8 nets that lowers the coverage of the

@@ -5,6 +5,7 @@
 
 use super::auto::{Finish, Run};
 use super::certificate::Draw;
+use super::levels::Level;
 use super::problem::{Frozen, purpose};
 use super::settings::Settings;
 use super::solution::HistoryPoint;
@@ -76,6 +77,7 @@ pub(crate) struct State {
     pub(crate) len: usize,
     pub(crate) seconds: f64,
     pub(crate) shared: f64,
+    pub(crate) blur: f64,
     pub(crate) predicted: f64,
     pub(crate) confirmed: bool,
     pub(crate) solved_lambda: f64,
@@ -85,6 +87,8 @@ pub(crate) struct State {
     pub(crate) history: Vec<HistoryPoint>,
     pub(crate) whole: bool,
     pub(crate) rows: usize,
+    pub(crate) delta: f64,
+    pub(crate) level: usize,
     pub(crate) place: Place,
 }
 
@@ -180,15 +184,7 @@ impl Checkpoint {
                 }
             })
             .collect();
-        if differs.is_empty() && self.state.phi.len() == problem.atoms() {
-            return Ok(());
-        }
-        let expected = "of the same problem and settings";
-        Err(Error::invalid(
-            "the checkpoint",
-            format!("of another problem ({})", differs.join("; ")),
-            expected,
-        ))
+        if differs.is_empty() { Ok(()) } else { Err(of_another(&differs.join("; "))) }
     }
 }
 
@@ -237,7 +233,12 @@ impl Offers<'_> {
     }
 }
 
-impl Run<'_, '_> {
+fn of_another(difference: &str) -> Error {
+    let got = format!("of another problem ({difference})");
+    Error::invalid("the checkpoint", got, "of the same problem and settings")
+}
+
+impl<'a> Run<'a, '_> {
     /// Offers the state to the observer, unless the run is about to end.
     pub(crate) fn offer(&mut self, place: Place) {
         if self.ended.is_some() {
@@ -245,8 +246,8 @@ impl Run<'_, '_> {
         }
         let state = self.state(place);
         let seconds = self.control.seconds();
-        let Run { problem, settings, control, saver, .. } = self;
-        control.resumable(&mut || saver.bytes(problem, settings, seconds, &state));
+        let Run { full, settings, control, saver, .. } = self;
+        control.resumable(&mut || saver.bytes(full, settings, seconds, &state));
     }
 
     /// The state, which is at `place`.
@@ -258,6 +259,7 @@ impl Run<'_, '_> {
             len: self.len,
             seconds: self.seconds,
             shared: self.shared,
+            blur: self.blur,
             predicted: self.predicted,
             confirmed: self.confirmed,
             solved_lambda: self.solved_lambda,
@@ -267,20 +269,27 @@ impl Run<'_, '_> {
             history: self.history.clone(),
             whole: self.whole,
             rows: self.rows,
+            delta: self.delta,
+            level: self.level,
             place,
         }
     }
 
-    /// Takes the state up; where to go on.
-    pub(crate) fn restore(&mut self, state: State) -> Place {
+    /// Takes the state up, of a problem with these levels; where to go on.
+    pub(crate) fn restore(&mut self, state: State, levels: &'a [Level]) -> Result<Place> {
+        self.enter(levels, state.level);
+        if state.phi.len() != self.problem.atoms() {
+            return Err(of_another("the number of potentials"));
+        }
         let State { phi, lambda, ridge, len, seconds, shared, predicted, confirmed, place, .. } = state;
         (self.phi, self.lambda, self.ridge, self.len, self.seconds) = (phi, lambda, ridge, len, seconds);
         (self.shared, self.predicted, self.confirmed) = (shared, predicted, confirmed);
+        (self.blur, self.delta) = (state.blur, state.delta);
         self.solved_lambda = state.solved_lambda;
         (self.nets, self.certificates) = (state.nets, state.certificates);
         (self.samples, self.history) = (state.samples, state.history);
         (self.whole, self.rows) = (state.whole, state.rows);
-        place
+        Ok(place)
     }
 }
 

@@ -6,27 +6,36 @@
 //! the cost: the lists rest on scores already seen and on how far potentials have moved since.
 
 use super::hessian::{Hessian, Rows};
+use super::hunt::{Finder, Hunt};
 use super::kernels::{raise, scores, square_dot};
 use super::lists::{Checked, Lists, Look};
 use super::net::Net;
 use super::problem::{Frozen, is_entropic};
+use super::rounding::{self, Rounded, Rounding};
 use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
 use crate::simd;
 use crate::smoothmax::curvature_of_weights;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// What a pass is asked for besides value and marginal.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Want {
+pub(crate) struct Want<'a> {
     /// Keep lists of the atoms that matter, or use those that are there.
     pub(crate) lists: bool,
     /// Rows of the Hessian, of about so many samples; 0 for none.
     pub(crate) rows: usize,
-    /// The mean cost of every atom; kept in the net. Makes the pass a full one.
+    /// The mean cost of every atom; kept in the net. Wants all atoms.
     pub(crate) mean_cost: bool,
     /// Also the user's own, non-smooth smooth maximum.
     pub(crate) exact: bool,
+    /// E[∂_y c(x, y_i) | x goes to atom i], for costs with tangents.
+    pub(crate) slopes: bool,
+    /// The rounded plan's cost.
+    pub(crate) rounding: Option<&'a Rounding>,
+    /// Look at all atoms, whatever they weigh.
+    pub(crate) all: bool,
 }
 
 /// Sums over a net at one φ and λ.
@@ -45,6 +54,9 @@ pub(crate) struct Pass {
     /// Σ E[p_i²]/ν_i − 1, at most N: the sampling error of q on m independent samples is χ² = this/m.
     pub(crate) effective_atoms: f64,
     pub(crate) hessian: Hessian,
+    /// Row-major; empty unless asked for.
+    pub(crate) slopes: Vec<f64>,
+    pub(crate) rounded: Option<Rounded>,
     /// Sample–atom pairs evaluated.
     pub(crate) pairs: u64,
 }
@@ -60,14 +72,37 @@ struct Worker {
     mean_cost: Vec<f64>,
     rows: Rows,
     made: Made,
+    /// By atom: Σ w p ∂_y c, and Σ w p over the same samples.
+    slopes: Vec<f64>,
+    rounded: Option<Rounded>,
     pairs: u64,
+}
+
+impl Worker {
+    fn new(context: &Context<'_>) -> Self {
+        let n = context.phi.len();
+        Worker {
+            smoothmax: 0.0,
+            linear: 0.0,
+            hard: 0.0,
+            exact: 0.0,
+            squares: 0.0,
+            q: vec![0.0; n],
+            mean_cost: vec![0.0; if context.want.mean_cost { n } else { 0 }],
+            rows: Rows::default(),
+            made: Vec::new(),
+            slopes: vec![0.0; if context.want.slopes { n * (context.problem.dim + 1) } else { 0 }],
+            rounded: context.want.rounding.map(|_| Rounded::default()),
+            pairs: 0,
+        }
+    }
 }
 
 /// Scores are computed for as many samples at once as fill about this many numbers.
 const TILE: usize = 8192;
 
 /// One pass over `net` with potentials `phi` and strength `lambda`.
-pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, want: Want) -> Pass {
+pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, want: Want<'_>) -> Pass {
     let n = problem.atoms();
     let width = -problem.smooth.negligible_below();
     // Generators of their own go by the place of an atom among all of them.
@@ -77,8 +112,9 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
     if may_list && lists.is_none() {
         lists = Some(Lists::new(blocks, lambda));
     }
-    let chunks = blocks.min(if n <= 1 << 17 { 64 } else { 8 });
-    let context = Context {
+    // Every chunk has its own sums over atoms.
+    let chunks = blocks.min(((1 << 22) / n).clamp(8, 64));
+    let mut context = Context {
         problem,
         net,
         phi,
@@ -90,7 +126,11 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
         entropic: is_entropic(&*problem.smooth),
         inverse_nu: problem.nu.iter().map(|v| 1.0 / v).collect(),
         eta_total: problem.eta.iter().sum(),
+        finder: None,
     };
+    if width.is_finite() && !want.all && context.lists.as_ref().is_none_or(Checked::is_wanting) {
+        context.finder = problem.index.as_ref().and_then(|index| Finder::new(&context, index));
+    }
     let workers: Vec<Worker> = (0..chunks)
         .into_par_iter()
         .map(|c| context.chunk(blocks * c / chunks..blocks * (c + 1) / chunks))
@@ -106,8 +146,8 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
     pass
 }
 
-/// Lists made in a pass: block, atoms.
-type Made = Vec<(usize, Vec<u32>)>;
+/// Lists made in a pass: block, atoms; no list where most atoms matter.
+type Made = Vec<(usize, Option<Vec<u32>>)>;
 
 fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, Pass, Made) {
     let mut pass = Pass {
@@ -118,8 +158,11 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
         q: vec![0.0; n],
         effective_atoms: 0.0,
         hessian: Hessian::default(),
+        slopes: Vec::new(),
+        rounded: None,
         pairs: 0,
     };
+    let mut slopes = Vec::new();
     let mut means = vec![0.0; if mean_cost { n } else { 0 }];
     let mut made = Vec::new();
     let mut parts = Vec::with_capacity(workers.len());
@@ -134,8 +177,27 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
         if mean_cost {
             simd::axpy(1.0, &w.mean_cost, &mut means);
         }
+        if slopes.is_empty() {
+            slopes = w.slopes;
+        } else {
+            simd::axpy(1.0, &w.slopes, &mut slopes);
+        }
+        if let Some(own) = w.rounded {
+            let sum = pass.rounded.get_or_insert_default();
+            sum.cost += own.cost;
+            sum.divergence += own.divergence;
+            sum.outside |= own.outside;
+        }
         parts.push(w.rows);
         made.extend(w.made);
+    }
+    if !slopes.is_empty() {
+        // By atom: sums of slopes, and of weights.
+        let each = slopes.len() / n;
+        for sums in slopes.chunks_exact(each) {
+            let weight = sums[each - 1];
+            pass.slopes.extend(sums[..each - 1].iter().map(|s| if weight > 0.0 { s / weight } else { 0.0 }));
+        }
     }
     pass.hessian = Hessian::new(parts);
     // E p_i² ≤ ν_i where the potentials are right; before that an atom of tiny weight can say anything.
@@ -143,40 +205,59 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
     (mean_cost.then_some(means), pass, made)
 }
 
-struct Context<'a> {
-    problem: &'a Frozen,
-    net: &'a Net,
-    phi: &'a [f64],
-    lambda: f64,
+pub(super) struct Context<'a> {
+    pub(super) problem: &'a Frozen,
+    pub(super) net: &'a Net,
+    pub(super) phi: &'a [f64],
+    pub(super) lambda: f64,
     lists: Option<Checked<'a>>,
     /// Kept in a list: u_i − τ above this for some sample of the block, in cost units.
-    keep_above: f64,
+    pub(super) keep_above: f64,
     rows_stride: Option<usize>,
-    want: Want,
-    entropic: bool,
+    want: Want<'a>,
+    pub(super) entropic: bool,
     inverse_nu: Vec<f64>,
-    eta_total: f64,
+    pub(super) eta_total: f64,
+    finder: Option<Finder<'a>>,
 }
 
+/// Weights below this share of their row say nothing about the slope of a potential.
+const SLOPES_FROM: f64 = 1e-3;
+
 /// The atoms one block looks at, gathered side by side.
-struct Local {
-    index: Vec<u32>,
-    points: Soa<f64>,
-    phi: Vec<f64>,
-    eta: Vec<f64>,
+pub(super) struct Local {
+    pub(super) index: Vec<u32>,
+    pub(super) points: Soa<f64>,
+    pub(super) phi: Vec<f64>,
+    pub(super) eta: Vec<f64>,
     inverse_nu: Vec<f64>,
-    q: Vec<f64>,
+    pub(super) q: Vec<f64>,
+}
+
+impl Local {
+    pub(super) fn with_dim(dim: usize) -> Self {
+        Local {
+            index: Vec::new(),
+            points: Soa::with_dim(dim),
+            phi: Vec::new(),
+            eta: Vec::new(),
+            inverse_nu: Vec::new(),
+            q: Vec::new(),
+        }
+    }
 }
 
 /// Buffers of one row.
-struct Buffers {
-    tile: Vec<f64>,
-    p: Vec<f64>,
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) tile: Vec<f64>,
+    pub(super) p: Vec<f64>,
     /// Hessian rows of the tile, and their weights.
     d: Vec<f64>,
     row_weights: Vec<f64>,
     top: Vec<f64>,
-    scratch: Scratch,
+    y: Vec<f64>,
+    pub(super) scratch: Scratch,
 }
 
 /// A block's view of the atoms: all of them, or a list.
@@ -189,85 +270,135 @@ struct View<'a> {
     index: Option<&'a [u32]>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     fn chunk(&self, blocks: std::ops::Range<usize>) -> Worker {
-        let n = self.problem.atoms();
-        let mut w = Worker {
-            smoothmax: 0.0,
-            linear: 0.0,
-            hard: 0.0,
-            exact: 0.0,
-            squares: 0.0,
-            q: vec![0.0; n],
-            mean_cost: vec![0.0; if self.want.mean_cost { n } else { 0 }],
-            rows: Rows::default(),
-            made: Vec::new(),
-            pairs: 0,
-        };
-        let mut local = Local {
-            index: Vec::new(),
-            points: Soa::with_dim(self.problem.dim),
-            phi: Vec::new(),
-            eta: Vec::new(),
-            inverse_nu: Vec::new(),
-            q: Vec::new(),
-        };
-        let mut buffers = Buffers {
-            tile: Vec::new(),
-            p: vec![0.0; n],
-            d: Vec::new(),
-            row_weights: Vec::new(),
-            top: vec![0.0; if self.lists.is_some() { n } else { 0 }],
-            scratch: Scratch::default(),
-        };
+        let mut w = Worker::new(self);
+        let mut local = Local::with_dim(self.problem.dim);
+        let mut buffers = Buffers::default();
+        let mut hunt = self.finder.as_ref().map(|f| Hunt::new(self, f));
         for b in blocks {
+            let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
             let look = match &self.lists {
-                // The mean cost is over all atoms.
-                Some(lists) if !self.want.mean_cost => lists.look(b),
-                Some(_) => Look::AllAndList,
-                None => Look::All,
+                Some(lists) => lists.look(b),
+                None => Look::AllAndList,
             };
             match look {
-                Look::All | Look::AllAndList => {
-                    let view = View {
-                        points: &self.problem.points,
-                        phi: self.phi,
-                        eta: &self.problem.eta,
-                        eta_rest: self.problem.eta_rest,
-                        inverse_nu: &self.inverse_nu,
-                        index: None,
-                    };
-                    let mut q = std::mem::take(&mut w.q);
-                    let list = matches!(look, Look::AllAndList);
-                    self.block(b, &view, list, &mut q, &mut w, &mut buffers);
-                    w.q = q;
+                Look::Listed(atoms, movers) if !self.want.all => {
+                    local.index.clear();
+                    local.index.extend_from_slice(atoms);
+                    local.index.extend(movers.iter().filter(|i| atoms.binary_search(i).is_err()));
+                    self.samples_of(samples, &mut local, false, &mut w, &mut buffers);
                 }
-                Look::Listed(atoms, movers) => {
-                    self.gather(atoms, movers, &mut local);
-                    let Local { index, points, phi, eta, inverse_nu, q } = &mut local;
-                    let listed: f64 = eta.iter().sum();
-                    let view = View {
-                        points,
-                        phi,
-                        eta,
-                        eta_rest: self.problem.eta_rest + (self.eta_total - listed).max(0.0),
-                        inverse_nu,
-                        index: Some(index),
-                    };
-                    self.block(b, &view, false, q, &mut w, &mut buffers);
-                    for (&i, v) in index.iter().zip(q.iter()) {
-                        w.q[i as usize] += v;
+                Look::AllAndList if hunt.is_some() => {
+                    let hunt = hunt.as_mut().expect("is there");
+                    let mut list = self.lists.is_some().then(Vec::new);
+                    let size = hunt.finder.group;
+                    for first in samples.clone().step_by(size) {
+                        let group = first..(first + size).min(samples.end);
+                        if hunt.find(self, group.clone(), &mut local, &mut buffers) {
+                            self.samples_of(group, &mut local, list.is_some(), &mut w, &mut buffers);
+                            hunt.carry(&local);
+                            if let Some(list) = &mut list {
+                                list.extend(self.kept(&buffers).map(|k| local.index[k as usize]));
+                            }
+                        } else {
+                            self.all_of(group, false, &mut w, &mut buffers);
+                            list = None;
+                        }
+                    }
+                    if self.lists.is_some() {
+                        if let Some(list) = &mut list {
+                            list.sort_unstable();
+                            list.dedup();
+                        }
+                        w.made.push((b, list));
+                    }
+                }
+                look => {
+                    let list = self.lists.is_some() && !matches!(look, Look::All);
+                    self.all_of(samples, list, &mut w, &mut buffers);
+                    if list {
+                        w.made.push((b, Some(self.kept(&buffers).collect())));
                     }
                 }
             }
         }
+        if let Some(hunt) = hunt {
+            w.pairs += hunt.pairs;
+        }
         w
     }
 
-    fn gather(&self, listed: &[u32], movers: &[u32], local: &mut Local) {
-        local.index.clear();
-        local.index.extend_from_slice(listed);
-        local.index.extend(movers.iter().filter(|i| listed.binary_search(i).is_err()));
+    /// Places of the last view that have to be listed.
+    fn kept(&self, buffers: &'a Buffers) -> impl Iterator<Item = u32> + 'a {
+        let above = self.keep_above;
+        buffers.top.iter().zip(0..).filter(move |(top, _)| **top > above).map(|(_, k)| k)
+    }
+
+    /// Adds samples that look at all atoms.
+    fn all_of(&self, samples: Range<usize>, list: bool, w: &mut Worker, buffers: &mut Buffers) {
+        let view = View {
+            points: &self.problem.points,
+            phi: self.phi,
+            eta: &self.problem.eta,
+            eta_rest: self.problem.eta_rest,
+            inverse_nu: &self.inverse_nu,
+            index: None,
+        };
+        let mut q = std::mem::take(&mut w.q);
+        self.samples(samples, &view, list, &mut q, w, buffers);
+        w.q = q;
+    }
+
+    /// Adds samples that look at the atoms `local.index`.
+    fn samples_of(
+        &self,
+        samples: Range<usize>,
+        local: &mut Local,
+        list: bool,
+        w: &mut Worker,
+        buffers: &mut Buffers,
+    ) {
+        self.gather(local);
+        let Local { index, points, phi, eta, inverse_nu, q } = local;
+        let view = View { points, phi, eta, eta_rest: self.rest(eta), inverse_nu, index: Some(index) };
+        self.samples(samples, &view, list, q, w, buffers);
+        for (&i, v) in index.iter().zip(q.iter()) {
+            w.q[i as usize] += v;
+        }
+    }
+
+    /// Adds the slopes of the cost of a sample, by the weights `scale`·p; small ones do not count.
+    fn add_slopes(
+        &self,
+        x: &[f64],
+        scale: f64,
+        p: &[f64],
+        index: Option<&[u32]>,
+        w: &mut Worker,
+        room: &mut Vec<f64>,
+    ) {
+        let dim = self.problem.dim;
+        room.resize(2 * dim, 0.0);
+        let (y, slope) = room.split_at_mut(dim);
+        let least = SLOPES_FROM * p.iter().sum::<f64>();
+        for (k, &p) in p.iter().enumerate().filter(|(_, p)| **p > least) {
+            let i = index.map_or(k, |index| index[k] as usize);
+            self.problem.points.get(i, y);
+            if self.problem.cost.tangent(x, y, slope).is_some() {
+                let sums = &mut w.slopes[i * (dim + 1)..][..dim + 1];
+                simd::axpy(scale * p, slope, &mut sums[..dim]);
+                sums[dim] += scale * p;
+            }
+        }
+    }
+
+    /// Reference mass outside a set of atoms.
+    pub(super) fn rest(&self, eta: &[f64]) -> f64 {
+        self.problem.eta_rest + (self.eta_total - eta.iter().sum::<f64>()).max(0.0)
+    }
+
+    pub(super) fn gather(&self, local: &mut Local) {
         let Local { index, points, phi, eta, inverse_nu, q } = local;
         self.problem.points.gather(index, points);
         let pick = |to: &mut Vec<f64>, from: &[f64]| {
@@ -281,9 +412,11 @@ impl Context<'_> {
         q.resize(index.len(), 0.0);
     }
 
-    fn block(
+    /// Adds `samples`, looking at the atoms of `view`. With `list`, leaves in `buffers.top` how far above its threshold
+    /// each of them scored at most.
+    fn samples(
         &self,
-        b: usize,
+        samples: Range<usize>,
         view: &View<'_>,
         list: bool,
         q: &mut [f64],
@@ -292,14 +425,17 @@ impl Context<'_> {
     ) {
         let n = view.phi.len();
         let dim = self.problem.dim;
-        let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
         // With many coordinates groups of eight samples are worth a larger tile.
         let together = if dim > 3 { (64 * TILE / n.max(1)).min(8) } else { 1 };
         let tile_rows = (TILE / n.max(1)).max(together).clamp(1, self.net.block);
         let tile_rows = if tile_rows > 8 { tile_rows - tile_rows % 8 } else { tile_rows };
         buffers.tile.resize(tile_rows * n, 0.0);
+        if buffers.p.len() < n {
+            buffers.p.resize(n, 0.0);
+        }
         if list {
-            buffers.top.fill(f64::NEG_INFINITY);
+            buffers.top.clear();
+            buffers.top.resize(n, f64::NEG_INFINITY);
         }
         w.pairs += (samples.len() * n) as u64;
         let mut first = samples.start;
@@ -315,7 +451,7 @@ impl Context<'_> {
                 }
                 let top = scores(view.phi, u);
                 let p = &mut buffers.p[..n];
-                let RowSums { value, linear, threshold, scale } = weigh_row(
+                let sums = weigh_row(
                     self.problem,
                     self.entropic,
                     self.lambda,
@@ -326,11 +462,16 @@ impl Context<'_> {
                     p,
                     &mut buffers.scratch,
                 );
+                let RowSums { value, linear, threshold, scale } = sums;
                 w.smoothmax += weight * value;
                 w.linear += weight * linear;
                 w.hard += weight * top;
                 simd::axpy(weight * scale, p, q);
                 w.squares += weight * scale * scale * square_dot(p, view.inverse_nu);
+                if self.want.slopes {
+                    let x = &self.net.points[j * dim..(j + 1) * dim];
+                    self.add_slopes(x, weight * scale, p, view.index, w, &mut buffers.y);
+                }
                 if list {
                     raise(u, threshold, &mut buffers.top);
                 }
@@ -346,6 +487,20 @@ impl Context<'_> {
                     }
                     buffers.row_weights.push(weight);
                 }
+                if let (Some(rounding), Some(rounded)) = (self.want.rounding, &mut w.rounded) {
+                    let row = rounding::Row {
+                        number: j,
+                        weight,
+                        x: &self.net.points[j * dim..(j + 1) * dim],
+                        index: view.index,
+                        phi: view.phi,
+                        eta: view.eta,
+                        eta_rest: view.eta_rest,
+                        scores: u,
+                        sums,
+                    };
+                    rounding.add(self.problem, &row, p, &mut buffers.y, rounded);
+                }
                 if self.want.exact && !self.problem.is_smooth && !top.is_nan() {
                     let own = &*self.problem.divergence;
                     let row = Row { u, eta: view.eta, eta_rest: view.eta_rest, lambda: self.lambda };
@@ -356,10 +511,6 @@ impl Context<'_> {
             buffers.d.clear();
             buffers.row_weights.clear();
             first = last;
-        }
-        if list {
-            let listed = (0..n as u32).filter(|&i| buffers.top[i as usize] > self.keep_above).collect();
-            w.made.push((b, listed));
         }
     }
 }
@@ -401,5 +552,72 @@ pub(crate) fn weigh_row(
     } else {
         let s = problem.smooth.solve(&Row { u, eta, eta_rest, lambda }, None, p, scratch);
         RowSums { value: s.value, linear: simd::dot(p, u), threshold: s.threshold, scale: 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{self, PointCloud, stream};
+    use crate::transport::{Lambda, SemiDiscrete};
+    use crate::{cost, divergence};
+
+    /// A pass that searches says what one over all atoms says, with far fewer pairs.
+    #[test]
+    fn a_search_changes_nothing_but_the_work() {
+        for (cost, name, lambda, dim) in [
+            ("sqeuclidean", "kl", 1e-3, 2),
+            ("sqeuclidean", "chi2", 1e-7, 2),
+            ("l2", "kl", 1e-3, 2),
+            ("l1", "hyperbolic", 1e-3, 2),
+            ("linf", "none", 1e-3, 2),
+            ("sqeuclidean", "safe-kl:0.01", 1e-3, 2),
+            ("lp:3^2", "cvar:0.01", 1e-3, 1),
+        ] {
+            let mut rng = stream(5, dim as u64, 0);
+            let n = 20_000;
+            let atoms: Vec<f64> = (0..n * dim).map(|_| rng.normal()).collect();
+            let problem = SemiDiscrete::new(
+                measure::parse(&format!("gaussian:{dim}")).unwrap(),
+                PointCloud::new(dim, atoms).unwrap(),
+                cost::parse(cost).unwrap(),
+                divergence::parse(name).unwrap(),
+                Lambda::Absolute(lambda),
+            )
+            .unwrap();
+            let mut frozen = problem.freeze(1).unwrap().indexed();
+            let mut y = vec![0.0; dim];
+            let phi: Vec<f64> = (0..n)
+                .map(|i| {
+                    frozen.points.get(i, &mut y);
+                    0.3 * (2.0 * y[0]).sin() + 0.5 * lambda * rng.normal()
+                })
+                .collect();
+            let want = Want { lists: true, exact: true, ..Want::default() };
+            let run = |frozen: &Frozen| {
+                let mut net = Net::draw(frozen, 1, 7, 1024).unwrap();
+                let first = pass(frozen, &mut net, &phi, lambda, want);
+                let second = pass(frozen, &mut net, &phi, lambda, want);
+                (first, second)
+            };
+            let (found, listed) = run(&frozen);
+            assert!(frozen.index.take().is_some());
+            let (all, _) = run(&frozen);
+            let label = format!("{cost} {name}: {} pairs of {}", found.pairs, all.pairs);
+            assert_eq!(all.pairs, 1024 * n as u64);
+            assert!(found.pairs < all.pairs / 2, "{label}");
+            for pass in [&found, &listed] {
+                let off: f64 = pass.q.iter().zip(&all.q).map(|(a, b)| (a - b).abs()).sum();
+                assert!(off < 1e-12, "{label}: {off}");
+                for (a, b) in [
+                    (pass.smoothmax, all.smoothmax),
+                    (pass.linear, all.linear),
+                    (pass.hard, all.hard),
+                    (pass.exact, all.exact),
+                ] {
+                    assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "{label}: {a} against {b}");
+                }
+            }
+        }
     }
 }

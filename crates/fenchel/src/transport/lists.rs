@@ -12,8 +12,11 @@
 /// How much potentials may move, in units of λ, before a list is made anew.
 const SLACK: f64 = 8.0;
 
+/// At most so many atoms are added to all lists.
+const MOVERS: usize = 64;
+
 /// A list of more than this share of the atoms costs more than it saves.
-const FULL: f64 = 0.6;
+pub(crate) const FULL: f64 = 0.6;
 
 #[derive(Debug, Clone)]
 enum Entry {
@@ -44,9 +47,9 @@ struct Moves {
 /// What to look at in one pass.
 #[derive(Debug)]
 pub(crate) enum Look<'a> {
-    /// All atoms; no list wanted.
+    /// All atoms: most of them matter.
     All,
-    /// All atoms; list those that matter.
+    /// No list is there, or it no longer holds: make one.
     AllAndList,
     /// These, and the movers.
     Listed(&'a [u32], &'a [u32]),
@@ -86,16 +89,17 @@ impl Lists {
         Checked { lists: self, moves, slack }
     }
 
-    /// Takes up lists made in a pass at `phi`.
-    pub(crate) fn install(&mut self, phi: &[f64], made: impl IntoIterator<Item = (usize, Vec<u32>)>) {
+    /// Takes up lists made in a pass at `phi`; no list stands for all atoms.
+    pub(crate) fn install(&mut self, phi: &[f64], made: impl IntoIterator<Item = (usize, Option<Vec<u32>>)>) {
         let snapshot = self.snapshots.len() as u32;
         let mut used = false;
         for (block, atoms) in made {
-            self.blocks[block] = if atoms.len() as f64 > FULL * phi.len() as f64 {
-                Entry::All
-            } else {
-                used = true;
-                Entry::Listed { snapshot, atoms }
+            self.blocks[block] = match atoms {
+                Some(atoms) if atoms.len() as f64 <= FULL * phi.len() as f64 => {
+                    used = true;
+                    Entry::Listed { snapshot, atoms }
+                }
+                _ => Entry::All,
             };
         }
         if !used {
@@ -126,7 +130,7 @@ impl Moves {
         if high - low <= slack {
             return Moves { delta, movers: Vec::new(), ceiling: high };
         }
-        let count = (delta.len() / 50).clamp(1, delta.len() - 1);
+        let count = (delta.len() / 50).min(MOVERS).clamp(1, delta.len() - 1);
         let mut sorted = delta.clone();
         let (_, &mut ceiling, _) = sorted.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
         let movers = (0..delta.len() as u32).filter(|&i| delta[i as usize] > ceiling).collect();
@@ -135,6 +139,11 @@ impl Moves {
 }
 
 impl Checked<'_> {
+    /// Whether some block has no list that holds.
+    pub(crate) fn is_wanting(&self) -> bool {
+        (0..self.lists.blocks.len()).any(|b| matches!(self.look(b), Look::AllAndList))
+    }
+
     pub(crate) fn look(&self, block: usize) -> Look<'_> {
         match &self.lists.blocks[block] {
             Entry::Unknown => Look::AllAndList,
@@ -162,7 +171,7 @@ mod tests {
     fn a_list_holds_while_nothing_left_out_can_matter() {
         let mut lists = Lists::new(2, 1.0);
         let zero = vec![0.0; 200];
-        lists.install(&zero, [(0, vec![0, 1, 2]), (1, (0..150).collect())]);
+        lists.install(&zero, [(0, Some(vec![0, 1, 2])), (1, Some((0..150).collect()))]);
         assert!(matches!(lists.check(&zero).look(0), Look::Listed(&[0, 1, 2], &[])));
         assert!(matches!(lists.check(&zero).look(1), Look::All));
         // One atom left out rises far: it is added, the list holds.

@@ -74,7 +74,7 @@ fn order(points: &mut Vec<f64>, dim: usize, block: usize) {
 }
 
 /// An order of points in which every block is compact: halves along the widest side, recursively.
-fn ordered(points: &[f64], dim: usize, block: usize) -> Vec<u32> {
+pub(crate) fn ordered(points: &[f64], dim: usize, block: usize) -> Vec<u32> {
     let mut index: Vec<u32> = (0..(points.len() / dim) as u32).collect();
     split(points, dim, block, &mut index);
     index
@@ -98,7 +98,7 @@ fn split(points: &[f64], dim: usize, block: usize, index: &mut [u32]) {
         })
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map_or(0, |(k, _)| k);
-    let half = (index.len() / 2).div_ceil(block) * block;
+    let half = half(index.len(), block);
     index.select_nth_unstable_by(half - 1, |&a, &b| at(a, axis).total_cmp(&at(b, axis)).then(a.cmp(&b)));
     let (left, right) = index.split_at_mut(half);
     if left.len() > 2048 {
@@ -107,4 +107,9 @@ fn split(points: &[f64], dim: usize, block: usize, index: &mut [u32]) {
         split(points, dim, block, left);
         split(points, dim, block, right);
     }
+}
+
+/// Where `len` points are halved so that blocks stay whole.
+pub(crate) fn half(len: usize, block: usize) -> usize {
+    (len / 2).div_ceil(block) * block
 }

@@ -19,8 +19,10 @@ use crate::error::{Error, Result};
 use crate::optim::{Loop, Progress, Status};
 use crate::simd;
 
-/// |log(ν/q)| is taken to be at most this in a step.
+/// |log(ν/q)| is taken to be at most this in a step, and for KL, where q is too small, at most the other: just below
+/// the logarithm of the smallest weight that is told from nothing.
 const LOG_CLIP: f64 = 3.0;
+const UP_CLIP: f64 = 40.0;
 
 /// A potential moves by at most this many λ in its first step, against the mean. Over such distances the curvature
 /// of an atom that few samples see changes by orders of magnitude; cutting its step short keeps the others' whole.
@@ -32,8 +34,25 @@ const LAST_BOUND: f64 = 1e4;
 /// A refused direction is tried again at this share of its length, before it is damped more.
 const SHORTENED: f64 = 0.25;
 
-/// Most non-zeros of H's rows that are kept.
-const MAX_NONZEROS: usize = 4_000_000;
+/// Most non-zeros of H's rows that are kept, and so many for every atom, if that is more.
+const MAX_NONZEROS: usize = 1 << 24;
+const MAX_NONZEROS_EACH: usize = 40;
+
+/// One for so many bytes of a memory budget: two Hessians of single precision then take an eighth of it.
+const ENTRY_SHARE: u64 = 64;
+
+/// Damping falls after a step that left more than this share of the slope along it, and grows, though the step is
+/// taken, after one that turned more than the other round.
+const SHORT: f64 = 0.6;
+const FAR: f64 = -0.5;
+
+/// Least damping for KL where there are fewer than so many samples an atom, whose curvature is not known well then; less
+/// in proportion where there are more.
+const LEAST_DELTA: f64 = 1e-2;
+const SPARSE: f64 = 10.0;
+
+/// Damping after a step that was taken is at most this.
+const MOST_DELTA: f64 = 1.0;
 
 /// Steps that a solve whose marginal is good enough may still take towards the potential of least norm.
 const SETTLING: usize = 8;
@@ -45,6 +64,8 @@ pub(crate) struct Solved {
     pub(crate) first: Summary,
     /// The pass at the potentials it ended with.
     pub(crate) last: Pass,
+    /// The damping it came to.
+    pub(crate) delta: f64,
     /// Set if the run has to end here.
     pub(crate) ended: Option<Status>,
 }
@@ -84,8 +105,10 @@ pub(crate) struct Task<'a> {
     pub(crate) delta: f64,
     /// Rows of the Hessian to collect in the first pass.
     pub(crate) rows: usize,
+    /// Entries that rows may have, together.
+    pub(crate) entries: usize,
     /// Extra sums wanted in the first pass.
-    pub(crate) first: Want,
+    pub(crate) first: Want<'a>,
     /// Met when the solve may stop.
     pub(crate) done: &'a dyn Fn(&Pass) -> bool,
     /// For the observer: phase, share of the work done, samples so far, target.
@@ -102,7 +125,7 @@ pub(crate) fn solve_net(
 ) -> Result<Solved> {
     let n = problem.atoms();
     let lambda = task.lambda;
-    let mut rows = task.rows.min(MAX_NONZEROS / n * 64).max(64);
+    let mut rows = task.rows.clamp(64, net.len.max(64));
     let mut current = pass(problem, net, phi, lambda, Want { rows, lists: true, ..task.first });
     if !current.smoothmax.is_finite() {
         return Err(Error::non_finite(
@@ -112,7 +135,17 @@ pub(crate) fn solve_net(
         ));
     }
     let first = Summary::from(&current);
-    let mut delta = task.delta;
+    let entropic = is_entropic(&*problem.smooth);
+    // Along directions that only the ridge holds, damping must not outweigh it.
+    let least_delta = if task.ridge > 0.0 {
+        1e-9
+    } else if entropic && !net.whole {
+        LEAST_DELTA * (SPARSE * n as f64 / net.len as f64).min(1.0)
+    } else {
+        1e-6
+    };
+    // Damping that proved too little is not tried again at once.
+    let (mut delta, mut floor) = (task.delta.max(least_delta), least_delta);
     let mut done = (task.done)(&current);
     let mut settled = is_settled(problem, phi, task.ridge, &current);
     let mut settling = SETTLING;
@@ -122,6 +155,7 @@ pub(crate) fn solve_net(
     let mut errors: Vec<f64> = Vec::new();
     let (mut retry, mut length): (Option<Vec<f64>>, f64) = (None, 1.0);
     let mut bounds = StepBounds::new(n);
+    let mut short = false;
     let mut iteration = 0;
     while !(done && (settled || settling == 0))
         && ended.is_none()
@@ -131,13 +165,13 @@ pub(crate) fn solve_net(
         iteration += 1;
         settling -= usize::from(done);
         let error = l1(&current.q, &problem.nu);
-        rows = rows_wanted(&current, net.len);
+        rows = rows_wanted(&current, net.len, task.entries);
         let x = match retry.take() {
             Some(x) => x,
             None => {
                 length = 1.0;
                 let mut x = direction(&current.hessian, &current.q, problem, phi, delta, task.ridge, lambda);
-                bounds.apply(&mut x);
+                bounds.apply(&mut x, problem, &current.q, entropic, short);
                 x
             }
         };
@@ -153,24 +187,33 @@ pub(crate) fn solve_net(
         let gain =
             objective(problem, &trial, task.ridge, &next) - objective(problem, phi, task.ridge, &current);
         let next_error = l1(&next.q, &problem.nu);
+        // What is left of the slope along the step: below zero where it went too far.
+        let left =
+            slope(problem, &trial, task.ridge, &next, &x) / slope(problem, phi, task.ridge, &current, &x);
         // Close to the optimum the gain drowns in rounding; the marginal still tells.
-        let floor = 1e-13 * (next.smoothmax.abs() + problem.unit);
+        let rounding = 1e-13 * (next.smoothmax.abs() + problem.unit);
         let next_chi2 = chi2(&next.q, &problem.nu);
         // Nor is a fall a loss on the way to a gradient clearly smaller than any before.
         let closer = task.ridge == 0.0 && next_chi2 < 0.7 * least && next_error < 0.7 * error;
         if next.smoothmax.is_finite()
-            && (gain > floor || closer || (gain > -floor && next_error < 0.9 * error))
+            && (gain > rounding || closer || (gain > -rounding && next_error < 0.9 * error))
         {
             least = least.min(next_chi2);
-            *phi = trial;
-            current = next;
             if length < 1.0 {
                 bounds = StepBounds::new(n);
             } else {
-                // Along directions that only the ridge holds, damping must not outweigh it.
-                let relaxed = if refused == 0 { 0.1 } else { 1.0 };
-                delta = (delta * relaxed).max(if task.ridge > 0.0 { 1e-9 } else { 1e-6 });
+                let falls = left > SHORT && next_error < error || left > FAR && next_error <= 0.6 * error;
+                if refused == 0 && (task.ridge > 0.0 || falls) {
+                    delta = (0.1 * delta).max(floor);
+                    floor = (0.5 * floor).max(least_delta);
+                } else if left < FAR || next_error > error {
+                    delta = (10.0 * delta).min(MOST_DELTA);
+                    floor = delta;
+                }
             }
+            *phi = trial;
+            current = next;
+            short = left > SHORT;
             refused = 0;
             done = (task.done)(&current);
             settled = is_settled(problem, phi, task.ridge, &current);
@@ -182,46 +225,66 @@ pub(crate) fn solve_net(
                 retry = Some(x);
             } else {
                 delta = (delta * 10.0_f64).max(1e-2);
+                floor = if task.ridge > 0.0 { least_delta } else { delta.min(MOST_DELTA) };
                 bounds = StepBounds::new(n);
             }
         }
-        ended =
-            control.check(&Progress { error: l1(&current.q, &problem.nu), iterate: phi, ..task.progress });
+        ended = control.check(&Progress {
+            error: l1(&current.q, &problem.nu),
+            iterate: &problem.as_given(phi),
+            ..task.progress
+        });
         // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due, if there is one.
         if let [.., before, _, _, _, now] = errors[..]
             && now > 0.8 * before
+            && (!short || entropic)
             && !net.whole
         {
             break;
         }
     }
-    Ok(Solved { first, last: current, ended })
+    Ok(Solved { first, last: current, delta, ended })
 }
 
 /// How far each potential may move in a step, in units of λ.
 struct StepBounds {
     bounds: Vec<f64>,
     /// How many steps in a row were cut at the bound, and on which side: positive or negative.
-    cuts: Vec<i32>,
+    runs: Vec<i32>,
 }
 
 impl StepBounds {
     fn new(n: usize) -> Self {
-        StepBounds { bounds: vec![FIRST_BOUND; n], cuts: vec![0; n] }
+        StepBounds { bounds: vec![FIRST_BOUND; n], runs: vec![0; n] }
     }
 
-    /// Cuts a step down, after raising the bounds that were run into twice.
-    fn apply(&mut self, step: &mut [f64]) {
-        for ((x, bound), cuts) in step.iter_mut().zip(&mut self.bounds).zip(&mut self.cuts) {
+    /// Cuts a step down, after raising the bounds that were run into twice; at once if the last step was `short` all over.
+    /// Atoms with too little mass may rise as far as their logarithm says, if that is `known`.
+    fn apply(&mut self, step: &mut [f64], problem: &Frozen, q: &[f64], known: bool, short: bool) {
+        let (patience, times) = if short { (1, 4.0) } else { (2, 2.0) };
+        for (i, x) in step.iter_mut().enumerate() {
+            let (bound, run) = (&mut self.bounds[i], &mut self.runs[i]);
             let side = if *x > *bound { 1 } else { -i32::from(*x < -*bound) };
-            if side == 0 || side * *cuts < 0 {
-                (*bound, *cuts) = (FIRST_BOUND, 0);
-            } else if cuts.abs() >= 2 {
-                *bound = (2.0 * *bound).min(LAST_BOUND);
+            if side == 0 || side * *run < 0 {
+                (*bound, *run) = (FIRST_BOUND, 0);
+            } else if run.abs() >= patience {
+                *bound = (times * *bound).min(LAST_BOUND);
             }
-            *cuts += side;
-            *x = x.clamp(-*bound, *bound);
+            *run += side;
+            let rise = if known { logarithm(problem.nu[i], q[i], true) } else { 0.0 };
+            *x = x.clamp(-*bound, bound.max(rise));
         }
+    }
+}
+
+/// log(wanted/q), cut off at both ends. For KL (`entropic`) an atom that rises by the logarithm comes to what it wants if
+/// it is alone, and to less else, however far that is.
+fn logarithm(wanted: f64, q: f64, entropic: bool) -> f64 {
+    let most = if entropic { UP_CLIP } else { LOG_CLIP };
+    match (wanted > 0.0, q > 0.0) {
+        (true, true) => (wanted / q).ln().clamp(-LOG_CLIP, most),
+        (false, true) => -LOG_CLIP,
+        _ => most,
     }
 }
 
@@ -231,11 +294,9 @@ fn is_settled(problem: &Frozen, phi: &[f64], ridge: f64, pass: &Pass) -> bool {
     if ridge == 0.0 {
         return true;
     }
-    let (mut rest, mut pull) = (0.0, 0.0);
-    for ((nu, q), phi) in problem.nu.iter().zip(&pass.q).zip(phi) {
-        rest += (nu - q - ridge * phi).abs();
-        pull += (ridge * phi).abs();
-    }
+    let pull: f64 = phi.iter().map(|phi| (ridge * phi).abs()).sum();
+    let rest: f64 =
+        problem.nu.iter().zip(&pass.q).zip(phi).map(|((nu, q), phi)| (nu - q - ridge * phi).abs()).sum();
     rest <= 0.2 * pull
 }
 
@@ -251,11 +312,24 @@ pub(crate) fn center(phi: &mut [f64]) {
 }
 
 /// Rows of H worth having: enough to see every atom, few enough that a product costs less than a pass.
-pub(crate) fn rows_wanted(pass: &Pass, len: usize) -> usize {
+pub(crate) fn rows_wanted(pass: &Pass, len: usize, entries: usize) -> usize {
     let per_row = (pass.hessian.entries() / pass.hessian.rows().max(1)).max(1);
     let by_accuracy = (8.0 * pass.effective_atoms) as usize;
     let by_cost = pass.pairs as usize / (4 * per_row);
-    by_accuracy.max(by_cost).min(MAX_NONZEROS / per_row).clamp(64, len.max(64))
+    by_accuracy.max(by_cost).min(entries / per_row).clamp(64, len.max(64))
+}
+
+/// Rows to ask for before any have been seen, among `n` atoms `shared` of which are effective.
+pub(crate) fn rows_guessed(n: usize, shared: f64, entries: usize) -> usize {
+    // Weights above a thousandth of a row are spread over some times as many atoms as a Gaussian's standard deviation.
+    let per_row = (8.0 * n as f64 / shared.max(1.0)).clamp(1.0, n as f64);
+    ((8.0 * shared) as usize).min((entries as f64 / per_row) as usize)
+}
+
+/// How many entries H's rows may have, among `n` atoms and with so many bytes of memory to stay within.
+pub(crate) fn max_entries(n: usize, memory: Option<u64>) -> usize {
+    let share = memory.map_or(usize::MAX, |bytes| (bytes / ENTRY_SHARE).try_into().unwrap_or(usize::MAX));
+    MAX_NONZEROS.max(MAX_NONZEROS_EACH * n).min(share)
 }
 
 /// The step x of the module's equation.
@@ -270,16 +344,10 @@ fn direction(
 ) -> Vec<f64> {
     let nu = &problem.nu;
     let n = nu.len();
+    let entropic = is_entropic(&*problem.smooth);
     let mut right: Vec<f64> = (0..n)
         .map(|i| {
-            let wanted = nu[i] - ridge * phi[i];
-            let log = if wanted > 0.0 && q[i] > 0.0 {
-                (wanted / q[i]).ln().clamp(-LOG_CLIP, LOG_CLIP)
-            } else if q[i] > 0.0 {
-                -LOG_CLIP
-            } else {
-                LOG_CLIP
-            };
+            let log = logarithm(nu[i] - ridge * phi[i], q[i], entropic);
             (q[i] + delta * nu[i]) * log
         })
         .collect();
@@ -291,7 +359,6 @@ fn direction(
     let mut system = System::new(hessian, shift);
     // An atom that the rows hardly saw must not move as if nothing held it: where weights are small their
     // curvature is at least themselves (for KL it is, all over).
-    let entropic = is_entropic(&*problem.smooth);
     for ((d, &q), &v) in system.diagonal.iter_mut().zip(q).zip(nu) {
         *d = d.max(if entropic || q < v { q } else { 1e-3 * q });
     }
@@ -299,4 +366,9 @@ fn direction(
     let mean = simd::dot(&x, nu);
     x.iter_mut().for_each(|x| *x -= mean);
     x
+}
+
+/// The derivative of h(φ) − (ε/2)‖φ‖² along x.
+fn slope(problem: &Frozen, phi: &[f64], ridge: f64, pass: &Pass, x: &[f64]) -> f64 {
+    (0..x.len()).map(|i| (problem.nu[i] - pass.q[i] - ridge * phi[i]) * x[i]).sum()
 }

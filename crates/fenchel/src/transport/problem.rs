@@ -1,5 +1,7 @@
 //! The problem: a source, atoms with weights, a cost, a divergence and its strength.
 
+use super::index::{self, Index};
+use super::net::ordered;
 use super::settings::{Lambda, Settings, Solver};
 use super::solution::Solution;
 use super::{Checkpoint, Plan, asgd, auto};
@@ -12,6 +14,7 @@ use crate::measure::{Design, PointCloud, Soa, Source, draw_points, stream};
 use crate::optim::{Loop, Observer};
 use crate::simd;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Streams of random numbers; nets of the solver and of the certificate count up from theirs.
@@ -23,6 +26,8 @@ pub(crate) mod purpose {
     pub(crate) const FINGERPRINT: u64 = 4;
     pub(crate) const SOLVER: u64 = 1 << 20;
     pub(crate) const CERTIFICATE: u64 = 1 << 40;
+    /// What is drawn to mend the plan of a certificate's net, whose number is added.
+    pub(crate) const MENDING: u64 = 1 << 50;
 }
 
 /// Semi-discrete optimal transport from a source μ to atoms y_1..y_N with weights ν, regularised by a
@@ -168,7 +173,7 @@ impl SemiDiscrete {
     ) -> Result<Solution> {
         settings.validate()?;
         let mut run = || {
-            let frozen = self.freeze(settings.seed)?;
+            let frozen = self.freeze(settings.seed)?.indexed();
             checkpoint.map_or(Ok(()), |c| c.check(&frozen, settings))?;
             let spent = checkpoint.map_or(0.0, Checkpoint::seconds);
             let control = Loop::resumed(settings.max_seconds, spent, &mut *observer);
@@ -261,6 +266,8 @@ impl SemiDiscrete {
             lambda: 0.0,
             spread: 0.0,
             unit: 0.0,
+            index: None,
+            places: Vec::new(),
         };
         let (mean, spread) = frozen.pilot(seed)?;
         frozen.spread = spread;
@@ -318,13 +325,80 @@ pub(crate) struct Frozen {
     pub(crate) spread: f64,
     /// The unit of the tolerance: the spread, or a stand-in where costs do not vary.
     pub(crate) unit: f64,
+    /// Finds the atoms that can matter; where the cost allows it, and atoms lie in its order.
+    pub(crate) index: Option<Index>,
+    /// With an index: the place of each atom among those with mass.
+    places: Vec<u32>,
 }
+
+/// Fewer atoms than this are not worth an index.
+const INDEXED: usize = 256;
 
 /// Pilot sample: so many source points against at most so many atoms drawn by ν.
 const PILOT_POINTS: usize = 4096;
 const PILOT_ATOMS: usize = 256;
 
 impl Frozen {
+    /// The same problem with an index on its atoms, in whose order they are put, where one can be of use.
+    pub(crate) fn indexed(mut self) -> Frozen {
+        let (n, mut x) = (self.atoms(), vec![0.0; self.dim]);
+        self.points.get(0, &mut x);
+        let has_tangents = self.cost.tangent(&x.clone(), &x.clone(), &mut x).is_some();
+        // Generators of their own go by the place of an atom among all of them.
+        let cuts_off = self.smooth.negligible_below().is_finite() && !self.smooth.is_per_atom();
+        if n < INDEXED || !has_tangents || !cuts_off {
+            return self;
+        }
+        let order = ordered(&self.points.to_rows(), self.dim, index::LEAF);
+        let mut points = Soa::with_dim(self.dim);
+        self.points.gather(&order, &mut points);
+        let pick = |v: &[f64]| -> Vec<f64> { order.iter().map(|&i| v[i as usize]).collect() };
+        (self.nu, self.eta) = (pick(&self.nu), pick(&self.eta));
+        self.active = order.iter().map(|&i| self.active[i as usize]).collect();
+        self.index = Some(Index::new(&points));
+        self.points = points;
+        self.places = order;
+        self
+    }
+
+    /// The same problem with other atoms, neighbours merged.
+    pub(crate) fn merged(&self, points: Soa<f64>, nu: Vec<f64>, eta: Vec<f64>) -> Frozen {
+        Frozen {
+            dim: self.dim,
+            total: nu.len(),
+            active: Vec::new(),
+            index: Some(Index::new(&points)),
+            places: Vec::new(),
+            points,
+            nu,
+            eta,
+            eta_rest: self.eta_rest,
+            source: self.source.clone(),
+            cost: self.cost.clone(),
+            divergence: self.divergence.clone(),
+            smooth: self.smooth.clone(),
+            is_smooth: self.is_smooth,
+            lambda: self.lambda,
+            spread: self.spread,
+            unit: self.unit,
+        }
+    }
+
+    /// Numbers by atom, put back in the order in which the atoms were given; none for merged atoms.
+    pub(crate) fn as_given<'a>(&self, numbers: &'a [f64]) -> Cow<'a, [f64]> {
+        if self.active.is_empty() {
+            return Cow::Borrowed(&[]);
+        }
+        if self.places.len() != numbers.len() {
+            return Cow::Borrowed(numbers);
+        }
+        let mut given = vec![0.0; numbers.len()];
+        for (&place, &x) in self.places.iter().zip(numbers) {
+            given[place as usize] = x;
+        }
+        Cow::Owned(given)
+    }
+
     pub(crate) fn atoms(&self) -> usize {
         self.nu.len()
     }

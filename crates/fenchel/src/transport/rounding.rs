@@ -2,108 +2,162 @@
 //! that have too much, and spreading what is taken away over those that have too little
 //! (Altschuler, Weed, Rigollet 2017).
 
-use super::evaluate::weigh_row;
-use super::kernels::scores;
-use super::net::Net;
+use super::draws::Draws;
+use super::evaluate::RowSums;
 use super::problem::{Frozen, is_entropic};
-use crate::divergence::Scratch;
 use crate::simd;
-use rayon::prelude::*;
-
-/// Chunks of samples, summed in their order.
-const CHUNKS: usize = 64;
 
 /// What the rounded plan costs on its net.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rounded {
     /// Σ π c.
     pub(crate) cost: f64,
-    /// Σ_j w_j D_f(p̃_j‖η); 0 for divergences that are not smooth, whose f is 0 in its domain.
+    /// At least Σ_j w_j D_f(p̃_j‖η); 0 for divergences that are not smooth, whose f is 0 in its domain.
     pub(crate) divergence: f64,
+    /// Some row left the divergence's domain.
+    pub(crate) outside: bool,
 }
 
-/// Rounds the plan of `phi` on `net`, whose second marginal is `q`. With s_i = min(1, ν_i/q_i),
+/// How to round the plan of potentials φ on a net, whose second marginal is q. With s_i = min(1, ν_i/q_i),
 /// e_j = 1 − Σ_i s_i p_ji and g the shortfalls max(0, ν_i − q_i), normalised, the rounded plan is
-/// p̃_ji = s_i p_ji + e_j g_i. None if it leaves the divergence's domain.
+/// p̃_ji = s_i p_ji + e_j g_i.
 ///
-/// For KL, whose log(p_ji/η_i) is (u_ji − τ_j)/λ, no logarithm is taken: by convexity
-/// D(p̃_j‖η) ≤ Σ_i s_i p_ji (log(p_ji/η_i) + log s_i) − (1 − e_j) log(1 − e_j) + e_j D(g‖η).
-pub(crate) fn round(problem: &Frozen, net: &Net, phi: &[f64], lambda: f64, q: &[f64]) -> Option<Rounded> {
-    let n = problem.atoms();
-    let nu = &problem.nu;
-    let keep: Vec<f64> = q.iter().zip(nu).map(|(q, v)| if q > v { v / q } else { 1.0 }).collect();
-    let short: Vec<f64> = q.iter().zip(nu).map(|(q, v)| (v - q).max(0.0)).collect();
-    let missing: f64 = short.iter().sum();
-    let spread: Vec<f64> = short.iter().map(|s| if missing > 0.0 { s / missing } else { 0.0 }).collect();
-    let room: Vec<f64> = (problem.eta.iter().enumerate())
-        .map(|(i, eta)| problem.generator(i).cap() * eta * (1.0 + 1e-12))
-        .collect();
-    let capped = room.iter().any(|r| r.is_finite());
-    let entropic = is_entropic(&*problem.smooth);
-    let by_convexity = problem.is_smooth && entropic;
-    // φ_i + λ log s_i; the bound is below the logarithm of any number but 0.
-    let lifted: Vec<f64> = phi.iter().zip(&keep).map(|(phi, s)| phi + lambda * s.ln().max(-1e3)).collect();
-    // Σ η f(p/η) is the entropy and this.
-    let offset = problem.eta.iter().sum::<f64>() - 1.0;
-    let spread_entropy =
-        if by_convexity { problem.divergence.penalty(&spread, &problem.eta) - offset } else { 0.0 };
-    let dim = problem.dim;
-    let chunk = |c: usize| -> Option<(f64, f64)> {
-        let mut costs = vec![0.0; n];
-        let mut u = vec![0.0; n];
-        let mut p = vec![0.0; n];
-        let mut scratch = Scratch::default();
-        let (mut cost, mut divergence) = (0.0, 0.0);
-        for j in net.len * c / CHUNKS..net.len * (c + 1) / CHUNKS {
-            problem.cost.rows(&net.points[j * dim..(j + 1) * dim], &problem.points, &mut costs);
-            u.copy_from_slice(&costs);
-            let top = scores(phi, &mut u);
-            let row = weigh_row(
-                problem,
-                entropic,
-                lambda,
-                &u,
-                top,
-                &problem.eta,
-                problem.eta_rest,
-                &mut p,
-                &mut scratch,
-            );
-            let mut kept = 0.0;
-            for (p, s) in p.iter_mut().zip(&keep) {
-                *p *= s * row.scale;
-                kept += *p;
-            }
-            let weight = net.weight(j);
-            let rest = (1.0 - kept).max(0.0);
-            if by_convexity {
-                let kept_cost = simd::dot(&p, &costs);
-                let logs = (simd::dot(&p, &lifted) - kept_cost - kept * row.value) / lambda;
-                cost += weight * (kept_cost + rest * simd::dot(&spread, &costs));
-                let entropy = logs - kept * kept.max(f64::MIN_POSITIVE).ln() + rest * spread_entropy;
-                divergence += weight * (entropy + offset);
-                continue;
-            }
-            simd::axpy(rest, &spread, &mut p);
-            if capped && p.iter().zip(&room).any(|(p, room)| p > room) {
-                return None;
-            }
-            cost += weight * simd::dot(&p, &costs);
-            if problem.is_smooth {
-                divergence += weight * problem.divergence.penalty(&p, &problem.eta);
+/// Its divergence is bounded by convexity: with a_j = s∘p_j/(1 − e_j),
+/// D(p̃_j‖η) ≤ (1 − e_j) D(a_j‖η) + e_j D(g‖η). For KL, whose log(p_ji/η_i) is (u_ji − τ_j)/λ, that is
+/// Σ_i s_i p_ji (log(p_ji/η_i) + log s_i) − (1 − e_j) log(1 − e_j) + e_j D(g‖η), and takes no logarithm an atom.
+#[derive(Debug)]
+pub(crate) struct Rounding {
+    /// s.
+    keep: Vec<f64>,
+    /// φ_i + λ log s_i.
+    lifted: Vec<f64>,
+    /// g.
+    spread: Vec<f64>,
+    /// For rows on a few atoms: what g is drawn by.
+    draws: Option<Draws>,
+    /// D(g‖η), less the offset for KL.
+    spread_divergence: f64,
+    /// Σ η f(p/η) is KL's entropy and this.
+    offset: f64,
+    lambda: f64,
+    /// Largest weights within the cap; none where there is no cap.
+    room: Option<Vec<f64>>,
+    by_logarithms: bool,
+}
+
+/// A row of the plan to be rounded, on the atoms it was evaluated on.
+pub(crate) struct Row<'a> {
+    /// Number and weight of its sample, and the sample.
+    pub(crate) number: usize,
+    pub(crate) weight: f64,
+    pub(crate) x: &'a [f64],
+    /// Which atoms; none for all.
+    pub(crate) index: Option<&'a [u32]>,
+    pub(crate) phi: &'a [f64],
+    pub(crate) eta: &'a [f64],
+    /// Reference mass elsewhere.
+    pub(crate) eta_rest: f64,
+    pub(crate) scores: &'a [f64],
+    pub(crate) sums: RowSums,
+}
+
+impl Rounding {
+    /// What is taken away costs what it costs from every sample to every atom, for rows on all atoms; or, with a key
+    /// (seed and purpose) to draw by, what it costs to a few atoms drawn for every sample: right in expectation.
+    pub(crate) fn new(
+        problem: &Frozen,
+        phi: &[f64],
+        lambda: f64,
+        q: &[f64],
+        drawn: Option<(u64, u64)>,
+    ) -> Self {
+        let nu = &problem.nu;
+        let keep: Vec<f64> = q.iter().zip(nu).map(|(q, v)| if q > v { v / q } else { 1.0 }).collect();
+        let short: Vec<f64> = q.iter().zip(nu).map(|(q, v)| (v - q).max(0.0)).collect();
+        let missing: f64 = short.iter().sum();
+        let spread: Vec<f64> = short.iter().map(|s| if missing > 0.0 { s / missing } else { 0.0 }).collect();
+        let by_logarithms = problem.is_smooth && is_entropic(&*problem.smooth);
+        let offset = if by_logarithms { problem.eta.iter().sum::<f64>() - 1.0 } else { 0.0 };
+        let mut spread_divergence = 0.0;
+        if problem.is_smooth && missing > 0.0 {
+            spread_divergence = problem.divergence.penalty(&spread, &problem.eta) - offset;
+            if !by_logarithms && problem.eta_rest > 0.0 {
+                spread_divergence += problem.eta_rest * problem.divergence.f_at_zero();
             }
         }
-        Some((cost, divergence))
-    };
-    let parts: Vec<Option<(f64, f64)>> = (0..CHUNKS).into_par_iter().map(chunk).collect();
-    let mut rounded = Rounded { cost: 0.0, divergence: 0.0 };
-    if problem.is_smooth && problem.eta_rest > 0.0 {
-        rounded.divergence = problem.eta_rest * problem.divergence.f_at_zero();
+        let room: Vec<f64> = (problem.eta.iter().enumerate())
+            .map(|(i, eta)| problem.generator(i).cap() * eta * (1.0 + 1e-12))
+            .collect();
+        Rounding {
+            // The bound is below the logarithm of any number but 0.
+            lifted: phi.iter().zip(&keep).map(|(phi, s)| phi + lambda * s.ln().max(-1e3)).collect(),
+            keep,
+            draws: drawn.filter(|_| missing > 0.0).map(|key| Draws::new(&spread, key)),
+            spread,
+            spread_divergence,
+            offset,
+            lambda,
+            room: room.iter().any(|r| r.is_finite()).then_some(room),
+            by_logarithms,
+        }
     }
-    for part in parts {
-        let (cost, divergence) = part?;
-        rounded.cost += cost;
-        rounded.divergence += divergence;
+
+    /// Adds a row, whose weights `p` (up to the scale of its sums) it spoils. `y` is room for a point.
+    pub(crate) fn add(
+        &self,
+        problem: &Frozen,
+        row: &Row<'_>,
+        p: &mut [f64],
+        y: &mut Vec<f64>,
+        to: &mut Rounded,
+    ) {
+        let n = p.len();
+        let atom = |k: usize| row.index.map_or(k, |index| index[k] as usize);
+        let (mut kept, mut kept_cost, mut lifted) = (0.0, 0.0, 0.0);
+        for (k, p) in p.iter_mut().enumerate() {
+            if *p == 0.0 {
+                continue;
+            }
+            let i = atom(k);
+            *p *= self.keep[i] * row.sums.scale;
+            kept += *p;
+            kept_cost += *p * (row.phi[k] - row.scores[k]);
+            lifted += *p * self.lifted[i];
+        }
+        let rest = (1.0 - kept).max(0.0);
+        let spread_cost = match &self.draws {
+            _ if rest == 0.0 => 0.0,
+            Some(draws) => draws.cost(problem, row.number, row.x, y),
+            None => (0..n).map(|k| self.spread[atom(k)] * (row.phi[k] - row.scores[k])).sum(),
+        };
+        to.cost += row.weight * (kept_cost + rest * spread_cost);
+        if self.by_logarithms {
+            let logs = (lifted - kept_cost - kept * row.sums.value) / self.lambda;
+            let entropy = logs - kept * kept.max(f64::MIN_POSITIVE).ln() + rest * self.spread_divergence;
+            let elsewhere =
+                if problem.eta_rest > 0.0 { problem.eta_rest * problem.divergence.f_at_zero() } else { 0.0 };
+            to.divergence += row.weight * (entropy + self.offset + elsewhere);
+            return;
+        }
+        let elsewhere = if row.eta_rest > 0.0 { row.eta_rest * problem.divergence.f_at_zero() } else { 0.0 };
+        if row.index.is_none() {
+            // All of the row is there: no bound is needed.
+            simd::axpy(rest, &self.spread, p);
+            to.outside |= self.room.as_ref().is_some_and(|room| p.iter().zip(room).any(|(p, r)| p > r));
+            if problem.is_smooth && !to.outside {
+                to.divergence += row.weight * (problem.divergence.penalty(p, row.eta) + elsewhere);
+            }
+            return;
+        }
+        // The mixture may be within a cap where its parts are not.
+        to.outside |= self.room.is_some();
+        if problem.is_smooth && !to.outside {
+            let mut divergence = rest * self.spread_divergence;
+            if kept > 0.0 {
+                p.iter_mut().for_each(|p| *p /= kept);
+                divergence += kept * (problem.divergence.penalty(p, row.eta) + elsewhere);
+            }
+            to.divergence += row.weight * divergence;
+        }
     }
-    Some(rounded)
 }
