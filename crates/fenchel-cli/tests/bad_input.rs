@@ -16,6 +16,17 @@ fn missing_and_unreadable_files() {
     place.refused(&["transport", "--source", "some/where"], &["some/where", "no such file"]);
 }
 
+/// A command that was built without Parquet says how to get one that was built with it.
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_files_are_named() {
+    let place = Place::new();
+    place.file("shops.parquet", "PAR1 and so on");
+    for option in ["--target", "--source"] {
+        place.refused(&["transport", option, "shops.parquet"], &["shops.parquet", "--features parquet"]);
+    }
+}
+
 #[test]
 fn malformed_tables_name_line_and_column() {
     let cases: &[(&str, &[&str])] = &[
