@@ -81,7 +81,8 @@ fn solve(start: Instant, path: &str, arguments: &[String]) -> Result<()> {
     };
     let mut potentials: Vec<(f64, Vec<f64>)> = Vec::new();
     let mut note = |progress: &Progress<'_>| {
-        if progress.phase == "solving" {
+        // While atoms are merged there is nothing to judge yet.
+        if progress.phase == "solving" && !progress.iterate.is_empty() {
             potentials.push((start.elapsed().as_secs_f64(), progress.iterate.to_vec()));
         }
         Flow::Continue

@@ -60,8 +60,10 @@ pub(crate) fn solve(
     let levels = levels(problem)?;
     let mut run = Run::new(problem, settings, control);
     let place = state.map(|state| run.restore(state, &levels)).transpose()?;
-    if matches!(place, None | Some(Place::Anneal(_))) {
-        run.anneal(&levels, if let Some(Place::Anneal(stage)) = place { Some(stage) } else { None })?;
+    match place {
+        None => run.anneal(&levels, None)?,
+        Some(Place::Anneal(stage)) => run.anneal(&levels, Some(stage))?,
+        Some(_) => {}
     }
     let (evidence, status, certified) = run.finish(place)?;
     Ok(run.solution(owner, &evidence, status, certified, "auto"))

@@ -17,14 +17,15 @@ pub(super) struct Finder<'a> {
 }
 
 /// Sizes of a group of samples: large ones share the cost of a search, small ones lie closer together.
-const GROUPS: [usize; 3] = [GROUP, GROUP / 4, 1];
+const GROUPS: [usize; 3] = [1, GROUP / 4, GROUP];
 
 /// Testing a node for a group takes about as long as evaluating so many pairs, gathering an atom as so many.
 const TEST: usize = 40;
 const GATHERING: usize = 6;
 
-/// Groups of samples on which a search is tried before all are searched.
+/// Groups of samples on which a search is tried before all are searched: at most so many, and one for so many samples.
 const TRIALS: usize = 8;
+const SAMPLES_A_TRIAL: usize = 128;
 
 /// A search that leaves more than this share of the work is not worth it.
 const WORTH: f64 = 0.5;
@@ -49,14 +50,19 @@ impl<'a> Finder<'a> {
             finder.group = size;
             let mut hunt = Hunt::new(context, &finder);
             let groups = context.net.len.div_ceil(size);
-            let trials = groups.min(TRIALS);
-            let mut effort = 0;
+            let trials = groups.min(TRIALS).min(context.net.len.div_ceil(SAMPLES_A_TRIAL));
+            let (mut effort, mut kept) = (0, 0);
             for t in 0..trials {
                 let first = (groups * t / trials) * size;
                 let group = first..(first + size).min(context.net.len);
                 hunt.carried.clear();
                 let found = hunt.find(context, group, &mut local, &mut buffers);
+                kept += if found { local.index.len() } else { n };
                 effort += if found { local.index.len() * (size + GATHERING) } else { n * size };
+            }
+            // Together samples keep at least what each keeps alone: no group is worth it then.
+            if size == 1 && kept as f64 > WORTH * (n * trials) as f64 {
+                return None;
             }
             effort += hunt.search.tests * TEST;
             let each = effort as f64 / (trials * size) as f64;

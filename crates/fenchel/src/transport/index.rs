@@ -423,47 +423,38 @@ impl<'a> Search<'a> {
         budget: usize,
         ranges: &mut Vec<(u32, u32)>,
     ) -> Option<usize> {
-        simd::vectorize(|| self.descend(group, floor, budget, ranges))
-    }
-
-    #[inline(always)]
-    fn descend(
-        &mut self,
-        group: &Group,
-        floor: f64,
-        budget: usize,
-        ranges: &mut Vec<(u32, u32)>,
-    ) -> Option<usize> {
-        ranges.clear();
-        self.stack.clear();
-        self.stack.push(0);
-        let mut found = 0;
-        while let Some(at) = self.stack.pop() {
-            self.tests += 1;
-            if found > budget {
-                return None;
+        simd::vectorize(|| {
+            ranges.clear();
+            self.stack.clear();
+            self.stack.push(0);
+            let mut found = 0;
+            while let Some(at) = self.stack.pop() {
+                self.tests += 1;
+                if found > budget {
+                    return None;
+                }
+                let bound = self.ceiling(at as usize, &group.centre) + group.reach(&self.slope);
+                if bound <= floor {
+                    continue;
+                }
+                let bound = self.lower_ceiling(at as usize, &group.centre) + group.reach(&self.slope);
+                if bound <= floor {
+                    continue;
+                }
+                let node = self.index.nodes[at as usize];
+                if node.right != 0 {
+                    self.stack.push(node.right);
+                    self.stack.push(at + 1);
+                    continue;
+                }
+                found += (node.last - node.first) as usize;
+                match ranges.last_mut() {
+                    Some(range) if range.1 == node.first => range.1 = node.last,
+                    _ => ranges.push((node.first, node.last)),
+                }
             }
-            let bound = self.ceiling(at as usize, &group.centre) + group.reach(&self.slope);
-            if bound <= floor {
-                continue;
-            }
-            let bound = self.lower_ceiling(at as usize, &group.centre) + group.reach(&self.slope);
-            if bound <= floor {
-                continue;
-            }
-            let node = self.index.nodes[at as usize];
-            if node.right != 0 {
-                self.stack.push(node.right);
-                self.stack.push(at + 1);
-                continue;
-            }
-            found += (node.last - node.first) as usize;
-            match ranges.last_mut() {
-                Some(range) if range.1 == node.first => range.1 = node.last,
-                _ => ranges.push((node.first, node.last)),
-            }
-        }
-        Some(found)
+            Some(found)
+        })
     }
 }
 

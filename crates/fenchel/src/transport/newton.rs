@@ -8,8 +8,8 @@
 //!
 //! Near the solution the right side is ν − q and this is Newton's method; far from it the logarithm keeps
 //! the step of an atom with too little or too much mass at its order of magnitude. As δ → ∞ it becomes the
-//! scaling iteration φ ← φ + λ log(ν/q), which for KL never fails; δ grows whenever a step does not improve
-//! the dual, and shrinks when it does. H may rest on a subsample of rows: that costs iterations, not truth.
+//! scaling iteration φ ← φ + λ log(ν/q), which for KL never fails; δ grows when a step is refused or turned
+//! too much of the dual's slope round, and shrinks when one was too short or halved the marginal error. H may rest on a subsample of rows: that costs iterations, not truth.
 
 use super::evaluate::{Pass, Want, pass};
 use super::hessian::{Hessian, System};
@@ -28,15 +28,15 @@ const UP_CLIP: f64 = 40.0;
 /// of an atom that few samples see changes by orders of magnitude; cutting its step short keeps the others' whole.
 const FIRST_BOUND: f64 = 5.0;
 
-/// The bound of an atom that keeps running into it on the same side doubles up to this.
+/// The bound of an atom that keeps running into it on the same side is raised up to this.
 const LAST_BOUND: f64 = 1e4;
 
 /// A refused direction is tried again at this share of its length, before it is damped more.
 const SHORTENED: f64 = 0.25;
 
-/// Most non-zeros of H's rows that are kept, and so many for every atom, if that is more.
-const MAX_NONZEROS: usize = 1 << 24;
-const MAX_NONZEROS_EACH: usize = 40;
+/// Most entries of H's rows that are kept, and so many for every atom, if that is more.
+const MAX_ENTRIES: usize = 1 << 24;
+const MAX_ENTRIES_EACH: usize = 40;
 
 /// One for so many bytes of a memory budget: two Hessians of single precision then take an eighth of it.
 const ENTRY_SHARE: u64 = 64;
@@ -48,7 +48,7 @@ const FAR: f64 = -0.5;
 
 /// Least damping for KL where there are fewer than so many samples an atom, whose curvature is not known well then; less
 /// in proportion where there are more.
-const LEAST_DELTA: f64 = 1e-2;
+const SPARSE_DELTA: f64 = 1e-2;
 const SPARSE: f64 = 10.0;
 
 /// Damping after a step that was taken is at most this.
@@ -140,7 +140,7 @@ pub(crate) fn solve_net(
     let least_delta = if task.ridge > 0.0 {
         1e-9
     } else if entropic && !net.whole {
-        LEAST_DELTA * (SPARSE * n as f64 / net.len as f64).min(1.0)
+        SPARSE_DELTA * (SPARSE * n as f64 / net.len as f64).min(1.0)
     } else {
         1e-6
     };
@@ -329,7 +329,7 @@ pub(crate) fn rows_guessed(n: usize, shared: f64, entries: usize) -> usize {
 /// How many entries H's rows may have, among `n` atoms and with so many bytes of memory to stay within.
 pub(crate) fn max_entries(n: usize, memory: Option<u64>) -> usize {
     let share = memory.map_or(usize::MAX, |bytes| (bytes / ENTRY_SHARE).try_into().unwrap_or(usize::MAX));
-    MAX_NONZEROS.max(MAX_NONZEROS_EACH * n).min(share)
+    MAX_ENTRIES.max(MAX_ENTRIES_EACH * n).min(share)
 }
 
 /// The step x of the module's equation.
