@@ -171,8 +171,11 @@ impl Draw {
         let mut hard_upper = mix(q_phi - last.linear, product_cost);
         let mut upper = mix(q_phi - last.smoothmax, product_cost + lambda * product_divergence);
         if let Some(r) = rounded {
-            hard_upper = hard_upper.min(r.cost);
-            upper = upper.min(r.cost + lambda * r.divergence);
+            let rounded = r.cost + lambda * r.divergence;
+            // The cheaper of two sums may count; of two draws it would be cheaper than either is on average.
+            let drawn = net.mean_cost.is_none();
+            hard_upper = if drawn { r.cost } else { hard_upper.min(r.cost) };
+            upper = if drawn { rounded } else { upper.min(rounded) };
         }
         let (lower, upper) = if problem.is_smooth {
             (nu_phi - first.smoothmax, upper)
