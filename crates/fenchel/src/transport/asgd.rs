@@ -199,7 +199,7 @@ fn least_curvature(problem: &Frozen, phi: &[f64], lambda: f64, seed: u64) -> Res
     let len = (4_000_000 / n).clamp(256, 16_384);
     let mut net = Net::draw(problem, seed, purpose::CURVATURE, len)?;
     let hessian = pass(problem, &mut net, phi, lambda, Want { rows: len, ..Want::default() }).hessian;
-    let system = System::new(&hessian, vec![0.0; n]);
+    let system = System::new(&hessian, n);
     let mut v: Vec<f64> = (0..n).map(|i| ((i + 1) as f64 * 0.618_033_988_749_895).fract() - 0.5).collect();
     let mut curvature = f64::INFINITY;
     for _ in 0..60 {
@@ -214,7 +214,7 @@ fn least_curvature(problem: &Frozen, phi: &[f64], lambda: f64, seed: u64) -> Res
             return Ok(if quotient * lambda > 1e-13 { quotient } else { 0.0 });
         }
         curvature = quotient;
-        v = system.solve(&v);
+        v = system.solve(&v, None);
     }
     Ok(curvature.max(0.0))
 }

@@ -40,9 +40,8 @@ const GROWTH: f64 = 8.0;
 const PROBE: usize = 128;
 /// Share of the time budget that solving may take; the rest is the certificate's.
 const SOLVE_SHARE: f64 = 0.6;
-/// Damping at a new λ, and the least on a new net at the same λ, which else begins with that of the one before.
+/// Damping at the first λ; with λ it falls.
 const FIRST_DELTA: f64 = 0.1;
-const LEAST_DELTA: f64 = 1e-3;
 /// Nets of a certificate.
 const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
@@ -321,14 +320,14 @@ impl<'a, 'b> Run<'a, 'b> {
             // Far enough below the noise of the sample, or, without noise, below the tolerance.
             Effort::Full => {
                 let noise = if whole { 0.0 } else { (p.effective_atoms / size).sqrt() };
-                l1(&p.q, &problem.nu) <= (0.03 * noise).max(0.1 * tolerance)
+                l1(&p.q, &problem.nu) <= (0.1 * noise).max(0.1 * tolerance)
             }
         };
         let task = Task {
             lambda: self.lambda,
             ridge: self.ridge,
             max_iterations: (if effort == Effort::Coarse { 12 } else { 30 }) * if whole { 8 } else { 1 },
-            delta: if self.solved_lambda == self.lambda { self.delta } else { FIRST_DELTA },
+            delta: if self.solved_lambda == self.lambda { self.delta } else { self.first_delta() },
             rows: self.rows,
             entries: self.entries,
             first: Want { exact: true, ..Want::default() },
@@ -364,7 +363,7 @@ impl<'a, 'b> Run<'a, 'b> {
             marginal_chi2: chi2(&last.q, &problem.nu),
         });
         self.ended = solved.ended;
-        self.delta = solved.delta.clamp(LEAST_DELTA, FIRST_DELTA);
+        self.delta = solved.delta.min(self.first_delta());
         self.len = net.len;
         self.solved_lambda = self.lambda;
         self.shared = last.effective_atoms;
@@ -372,6 +371,11 @@ impl<'a, 'b> Run<'a, 'b> {
         self.rows = rows_wanted(last, net.len, self.entries);
         self.seconds = self.control.seconds() - started;
         Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear })
+    }
+
+    /// Damping to start with: modes that reach over the whole of the measure bend by about λ over the spread.
+    fn first_delta(&self) -> f64 {
+        FIRST_DELTA * (self.lambda / (FIRST_LAMBDA.0 * self.full.unit)).min(1.0)
     }
 
     /// At the final λ: growing nets and certificates, until the tolerance holds or a budget is spent.
@@ -387,7 +391,9 @@ impl<'a, 'b> Run<'a, 'b> {
         let Finish { mut len, enough, mut certificate_len, mut best, mut grow } = match finish {
             Some(finish) => finish,
             None => {
-                let len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM, FIRST_FULL)? };
+                let least = if self.level > 0 { PER_LONE_ATOM * self.full.atoms() } else { 0 };
+                let least = least.max(FIRST_FULL);
+                let len = if self.ended.is_some() { FIRST } else { self.enough(PER_ATOM, least)? };
                 let grow = self.ended.is_none();
                 Finish { len, enough: len, certificate_len: 0, best: None, grow }
             }

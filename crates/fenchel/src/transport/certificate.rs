@@ -95,7 +95,7 @@ pub(crate) fn certify(
             None => Net::draw(problem, seed, key, plan.len)?,
         };
         samples += net.len as u64;
-        let enough = 0.05 * target;
+        let enough = 0.15 * target;
         let task = Task {
             lambda,
             ridge: 0.0,

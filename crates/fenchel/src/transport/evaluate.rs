@@ -7,7 +7,7 @@
 
 use super::hessian::{Hessian, Rows};
 use super::hunt::{Finder, Hunt};
-use super::kernels::{raise, scores, square_dot};
+use super::kernels::{raise, runner_up, scores, square_dot};
 use super::lists::{Checked, Lists, Look};
 use super::net::Net;
 use super::problem::{Frozen, is_entropic};
@@ -26,6 +26,8 @@ pub(crate) struct Want<'a> {
     pub(crate) lists: bool,
     /// Rows of the Hessian, of about so many samples; 0 for none.
     pub(crate) rows: usize,
+    /// Those rows where one atom takes all at the strength at which another comes in, for KL.
+    pub(crate) runners_up: bool,
     /// The mean cost of every atom; kept in the net. Wants all atoms.
     pub(crate) mean_cost: bool,
     /// Also the user's own, non-smooth smooth maximum.
@@ -255,6 +257,8 @@ pub(super) struct Buffers {
     /// Hessian rows of the tile, and their weights.
     d: Vec<f64>,
     row_weights: Vec<f64>,
+    /// λ over the strength at which the row was taken.
+    row_shares: Vec<f64>,
     top: Vec<f64>,
     y: Vec<f64>,
     pub(super) scratch: Scratch,
@@ -476,15 +480,9 @@ impl<'a> Context<'a> {
                     raise(u, threshold, &mut buffers.top);
                 }
                 if self.rows_stride.is_some_and(|s| j % s == 0) && !top.is_nan() {
-                    let start = buffers.d.len();
-                    if self.entropic {
-                        buffers.d.extend(p.iter().map(|p| p * scale));
-                    } else {
-                        buffers.d.resize(start + n, 0.0);
-                        let d = &mut buffers.d[start..];
-                        curvature_of_weights(&*self.problem.smooth, p, view.eta, self.lambda, d);
-                        d.iter_mut().for_each(|d| *d *= self.lambda);
-                    }
+                    let tops = if list { &mut buffers.top[..] } else { &mut [] };
+                    let share = self.hessian_row(u, p, &sums, view, tops, &mut buffers.d);
+                    buffers.row_shares.push(share);
                     buffers.row_weights.push(weight);
                 }
                 if let (Some(rounding), Some(rounded)) = (self.want.rounding, &mut w.rounded) {
@@ -507,13 +505,63 @@ impl<'a> Context<'a> {
                     w.exact += weight * own.solve(&row, None, p, &mut buffers.scratch).value;
                 }
             }
-            w.rows.push(&buffers.d, n, &buffers.row_weights, view.index);
+            w.rows.push(&buffers.d, n, &buffers.row_weights, &buffers.row_shares, view.index);
             buffers.d.clear();
             buffers.row_weights.clear();
+            buffers.row_shares.clear();
             first = last;
         }
     }
+
+    /// Whether a row of the Hessian can want an atom that has no weight in it.
+    pub(super) fn looks_for_runners_up(&self) -> bool {
+        self.want.runners_up && self.entropic && self.rows_stride.is_some()
+    }
+
+    /// Adds a row of the Hessian, at λ, or where one atom has it all to itself at the strength at which the runner-up
+    /// comes in: samples between such atoms are few, and what they say of the boundary is nothing or too much.
+    /// Returns λ over that strength; the runner-up is then to be listed, in `tops` if there are any.
+    fn hessian_row(
+        &self,
+        u: &[f64],
+        p: &[f64],
+        sums: &RowSums,
+        view: &View<'_>,
+        tops: &mut [f64],
+        to: &mut Vec<f64>,
+    ) -> f64 {
+        let start = to.len();
+        if !self.entropic {
+            to.resize(start + p.len(), 0.0);
+            let d = &mut to[start..];
+            curvature_of_weights(&*self.problem.smooth, p, view.eta, self.lambda, d);
+            d.iter_mut().for_each(|d| *d *= self.lambda);
+            return 1.0;
+        }
+        let second = if self.want.runners_up { runner_up(u) } else { None };
+        match second {
+            Some((second, gap)) if gap > ALONE * self.lambda => {
+                let share = ALONE * self.lambda / gap;
+                to.resize(start + p.len(), 0.0);
+                let d = &mut to[start..];
+                let top = u[second] + gap;
+                let sum = simd::exp_weights(u, top, share / self.lambda, Some(view.eta), d);
+                d.iter_mut().for_each(|d| *d *= share / sum);
+                if let Some(top) = tops.get_mut(second) {
+                    *top = top.max(0.0);
+                }
+                share
+            }
+            _ => {
+                to.extend(p.iter().map(|p| p * sums.scale));
+                1.0
+            }
+        }
+    }
 }
+
+/// A runner-up this many λ or more below the top has no share in a row to speak of.
+const ALONE: f64 = 3.0;
 
 /// One row's smooth maximum.
 #[derive(Debug, Clone, Copy)]

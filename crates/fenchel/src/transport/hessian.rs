@@ -5,6 +5,7 @@
 //! side, so that a product with H is dense vector work. Rows are rounded to single precision *before* anything
 //! is computed from them, diagonal included, which leaves H positive semidefinite with H·1 = 0.
 
+use super::coarse::{self, Coarse};
 use crate::simd;
 use rayon::prelude::*;
 
@@ -36,6 +37,8 @@ pub(crate) struct Rows {
     weights: Vec<f64>,
     /// Σ_i d_ji of the entries kept.
     totals: Vec<f64>,
+    /// By row: λ over the strength at which it was taken.
+    shares: Vec<f64>,
     peak: Vec<f64>,
     kept: Vec<u32>,
 }
@@ -47,7 +50,14 @@ impl Rows {
 
     /// Adds rows of `width` entries, one for each weight, laid out one after the other in `d`; `index` names
     /// the atom of each place, or every place is its own atom.
-    pub(crate) fn push(&mut self, d: &[f64], width: usize, weights: &[f64], index: Option<&[u32]>) {
+    pub(crate) fn push(
+        &mut self,
+        d: &[f64],
+        width: usize,
+        weights: &[f64],
+        shares: &[f64],
+        index: Option<&[u32]>,
+    ) {
         if weights.is_empty() {
             return;
         }
@@ -85,6 +95,7 @@ impl Rows {
             self.columns.extend(kept.iter().map(|&k| index.map_or(k, |index| index[k as usize])));
         }
         self.weights.extend_from_slice(weights);
+        self.shares.extend_from_slice(shares);
         for row in d.chunks_exact(width) {
             let start = self.values.len();
             if dense || count == width {
@@ -98,17 +109,43 @@ impl Rows {
         self.groups.push(group);
     }
 
-    /// y ← y + Σ_j w_j d_j, by atom.
-    fn add_diagonal(&self, y: &mut [f64], local: &mut Local) {
+    /// Adds, atom by atom and one kind after the other: Σ_j w_j d_j, what that was with each row at its own strength, and
+    /// Σ_j w_j d_j²/Σd_j.
+    fn add_sums(&self, sums: &mut [f64], local: &mut Local) {
+        let n = sums.len() / 4;
         for g in &self.groups {
-            self.on_columns(g, &[], y, local, |_, y| {
+            let width = g.columns;
+            local.y.clear();
+            local.y.resize(4 * width, 0.0);
+            simd::vectorize(|| {
+                let (first, rest) = local.y.split_at_mut(width);
+                let (own, rest) = rest.split_at_mut(width);
+                let (squares, near) = rest.split_at_mut(width);
                 for r in 0..g.rows {
-                    let w = self.weights[g.first_row + r];
-                    for (y, &d) in y.iter_mut().zip(self.row(g, r)) {
-                        *y += w * f64::from(d);
+                    let at = g.first_row + r;
+                    let (w, total) = (self.weights[at], self.totals[at]);
+                    let w_near = w * self.shares[at];
+                    let (w_own, w_square) = (w / self.shares[at], if total > 0.0 { w / total } else { 0.0 });
+                    for (k, &d) in self.row(g, r).iter().enumerate() {
+                        let d = f64::from(d);
+                        first[k] += w * d;
+                        own[k] += w_own * d;
+                        squares[k] += w_square * d * d;
+                        near[k] += w_near * d;
                     }
                 }
             });
+            for (kind, local) in local.y.chunks_exact(width.max(1)).enumerate() {
+                let sums = &mut sums[kind * n..][..n];
+                if g.dense {
+                    simd::axpy(1.0, local, sums);
+                } else {
+                    let columns = &self.columns[g.first_column..][..width];
+                    for (&i, v) in columns.iter().zip(local) {
+                        sums[i as usize] += v;
+                    }
+                }
+            }
         }
     }
 
@@ -130,6 +167,38 @@ impl Rows {
         }
     }
 
+    /// M ← M + Σ_j w_j e_j e_jᵀ/Σd_j, with e_j the sums of d_j over cells of atoms; its lower half.
+    fn add_cells(&self, cell: &[u32], count: usize, matrix: &mut [f64], local: &mut Local) {
+        for g in self.groups.iter().filter(|g| !g.dense) {
+            let columns = &self.columns[g.first_column..][..g.columns];
+            local.cells.clear();
+            local.cells.extend(columns.iter().map(|&i| cell[i as usize]));
+            let mut own = local.cells.clone();
+            own.sort_unstable();
+            own.dedup();
+            for c in &mut local.cells {
+                *c = own.partition_point(|o| o < c) as u32;
+            }
+            for r in 0..g.rows {
+                let total = self.totals[g.first_row + r];
+                if total > 0.0 {
+                    local.y.clear();
+                    local.y.resize(own.len(), 0.0);
+                    for (&c, &d) in local.cells.iter().zip(self.row(g, r)) {
+                        local.y[c as usize] += f64::from(d);
+                    }
+                    let scale = self.weights[g.first_row + r] / total;
+                    for (k, &i) in own.iter().enumerate() {
+                        let row = &mut matrix[i as usize * count..];
+                        for (&j, e) in own[..=k].iter().zip(&local.y) {
+                            row[j as usize] += scale * local.y[k] * e;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Runs `add` on the entries of x and y that belong to the columns of a group.
     #[inline(always)]
     fn on_columns(
@@ -146,9 +215,7 @@ impl Rows {
         }
         let columns = &self.columns[g.first_column..g.first_column + g.columns];
         local.x.clear();
-        if !x.is_empty() {
-            local.x.extend(columns.iter().map(|&i| x[i as usize]));
-        }
+        local.x.extend(columns.iter().map(|&i| x[i as usize]));
         local.y.clear();
         local.y.resize(columns.len(), 0.0);
         simd::vectorize(|| add(&local.x, &mut local.y));
@@ -168,6 +235,7 @@ impl Rows {
 struct Local {
     x: Vec<f64>,
     y: Vec<f64>,
+    cells: Vec<u32>,
 }
 
 /// Σ in lanes: wide, where a sum in order is not.
@@ -229,34 +297,84 @@ pub(crate) struct System<'a> {
     hessian: &'a Hessian,
     /// 1/Σw: rows may be a subsample.
     inverse_mass: f64,
+    /// Σ w d, to which a shift may be added.
     pub(crate) diagonal: Vec<f64>,
+    /// The diagonal of H.
+    own: Vec<f64>,
+    /// Σ w d²/Σd: the difference of the two.
+    squares: Vec<f64>,
+    /// By atom: λ over the strength of the rows it has a share in; their harmonic mean, by its share.
+    pub(crate) shares: Vec<f64>,
+    /// The same as a mean by what the atom has in H, which is that of the rows whose strength is least.
+    pub(crate) near: Vec<f64>,
+    held: Option<Held>,
     /// Parts that are summed one after the other, by one thread.
     bundle: usize,
+}
+
+/// Damping of what atoms do against the mean of their cell.
+struct Held {
+    by: Vec<f64>,
+    cell: Vec<u32>,
+    count: usize,
+}
+
+impl Held {
+    /// y ← y + B(x − the mean of x over the cell, by B).
+    fn add_product(&self, x: &[f64], y: &mut [f64]) {
+        let mut sums = vec![(0.0, 0.0); self.count];
+        for ((&cell, by), x) in self.cell.iter().zip(&self.by).zip(x) {
+            let sum = &mut sums[cell as usize];
+            *sum = (sum.0 + by, sum.1 + by * x);
+        }
+        for (i, &cell) in self.cell.iter().enumerate() {
+            let (mass, sum) = sums[cell as usize];
+            if mass > 0.0 {
+                y[i] += self.by[i] * (x[i] - sum / mass);
+            }
+        }
+    }
 }
 
 /// Products with fewer entries than this are not worth a second thread.
 const ENTRIES_PER_BUNDLE: usize = 20_000;
 
+/// A Hessian is local if its rows have at most one of so many atoms.
+const LOCAL: usize = 32;
+
 impl<'a> System<'a> {
-    pub(crate) fn new(hessian: &'a Hessian, shift: Vec<f64>) -> Self {
+    /// H alone, for `n` atoms.
+    pub(crate) fn new(hessian: &'a Hessian, n: usize) -> Self {
         let mass: f64 = hessian.parts.iter().map(Rows::mass).sum();
         let bundles = (hessian.entries() / ENTRIES_PER_BUNDLE).clamp(1, 8);
         let mut system = System {
             hessian,
             inverse_mass: if mass > 0.0 { 1.0 / mass } else { 0.0 },
-            diagonal: shift,
+            diagonal: Vec::new(),
+            own: Vec::new(),
+            squares: Vec::new(),
+            shares: Vec::new(),
+            near: Vec::new(),
+            held: None,
             bundle: hessian.parts.len().div_ceil(bundles).max(1),
         };
-        let sum = system.sum(|part, y, local| part.add_diagonal(y, local));
-        simd::axpy(system.inverse_mass, &sum, &mut system.diagonal);
+        let mut sums = system.sum(4 * n, |part, sums, local| part.add_sums(sums, local));
+        let share = |i: usize| if sums[n + i] > 0.0 { sums[i] / sums[n + i] } else { 1.0 };
+        let near = |i: usize| if sums[i] > 0.0 { sums[3 * n + i] / sums[i] } else { 1.0 };
+        system.near = (0..n).map(near).collect();
+        system.shares = (0..n).map(share).collect();
+        sums.iter_mut().for_each(|s| *s *= system.inverse_mass);
+        system.squares = sums[2 * n..3 * n].to_vec();
+        sums.truncate(n);
+        system.own = sums.iter().zip(&system.squares).map(|(d, s)| d - s).collect();
+        system.diagonal = sums;
         system
     }
 
-    /// Sums over all rows, in a fixed order.
-    fn sum(&self, add: impl Fn(&Rows, &mut [f64], &mut Local) + Sync) -> Vec<f64> {
-        let n = self.diagonal.len();
+    /// Sums over all rows of `size` numbers, in a fixed order.
+    fn sum(&self, size: usize, add: impl Fn(&Rows, &mut [f64], &mut Local) + Sync) -> Vec<f64> {
         let bundle = |parts: &[Rows]| {
-            let (mut y, mut local) = (vec![0.0; n], Local::default());
+            let (mut y, mut local) = (vec![0.0; size], Local::default());
             for part in parts {
                 add(part, &mut y, &mut local);
             }
@@ -267,33 +385,94 @@ impl<'a> System<'a> {
             return bundle(parts);
         }
         let sums: Vec<Vec<f64>> = parts.par_chunks(self.bundle).map(bundle).collect();
-        let mut y = vec![0.0; n];
+        let mut y = vec![0.0; size];
         for s in &sums {
             simd::axpy(1.0, s, &mut y);
         }
         y
     }
 
-    pub(crate) fn apply(&self, x: &[f64]) -> Vec<f64> {
-        let mut y = self.sum(|part, y, local| part.add_product(x, y, local));
-        for ((y, d), x) in y.iter_mut().zip(&self.diagonal).zip(x) {
-            *y = d * x - self.inverse_mass * *y;
+    /// Σ w d (dᵀx)/Σd.
+    fn product(&self, x: &[f64]) -> Vec<f64> {
+        let mut y = self.sum(x.len(), |part, y, local| part.add_product(x, y, local));
+        y.iter_mut().for_each(|y| *y *= self.inverse_mass);
+        y
+    }
+
+    /// Of every entry of x the mean of the others, by the weights that H has off its diagonal; 0 where it has none.
+    pub(crate) fn neighbours(&self, x: &[f64]) -> Vec<f64> {
+        let mut y = self.product(x);
+        for i in 0..x.len() {
+            let (own, square) = (self.own[i], self.squares[i]);
+            y[i] = if own > 1e-12 * square { (y[i] - square * x[i]) / own } else { 0.0 };
         }
         y
     }
 
-    /// Conjugate gradients, preconditioned by the diagonal.
-    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
+    pub(crate) fn apply(&self, x: &[f64]) -> Vec<f64> {
+        let mut y = self.product(x);
+        for ((y, d), x) in y.iter_mut().zip(&self.diagonal).zip(x) {
+            *y = d * x - *y;
+        }
+        if let Some(held) = &self.held {
+            held.add_product(x, &mut y);
+        }
+        y
+    }
+
+    /// Adds damping of what atoms do against the mean of their cell; cells begin at `starts`.
+    pub(crate) fn hold(&mut self, by: Vec<f64>, starts: &[u32]) {
+        self.held = Some(Held { by, cell: coarse::cells(starts), count: starts.len() - 1 });
+    }
+
+    /// The system on cells of atoms, if it is local enough for that to be of use.
+    pub(crate) fn coarse(&self, starts: &[u32]) -> Option<Coarse> {
+        let (n, count) = (self.diagonal.len(), starts.len() - 1);
+        if LOCAL * self.hessian.entries() > n * self.hessian.rows() {
+            return None;
+        }
+        let cell = coarse::cells(starts);
+        let mut matrix =
+            self.sum(count * count, |part, matrix, local| part.add_cells(&cell, count, matrix, local));
+        matrix.iter_mut().for_each(|m| *m *= -self.inverse_mass);
+        for (&cell, d) in cell.iter().zip(&self.diagonal) {
+            matrix[cell as usize * (count + 1)] += d;
+        }
+        Coarse::new(matrix, cell, count)
+    }
+
+    /// Conjugate gradients, preconditioned by the diagonal and what is solved on cells.
+    pub(crate) fn solve(&self, right: &[f64], coarse: Option<&Coarse>) -> Vec<f64> {
         let n = right.len();
-        let safe: Vec<f64> = self.diagonal.iter().map(|d| d.max(f64::MIN_POSITIVE)).collect();
+        let safe: Vec<f64> = self
+            .diagonal
+            .iter()
+            .zip(&self.squares)
+            .enumerate()
+            .map(|(i, (d, s))| {
+                let held = self.held.as_ref().map_or(0.0, |held| held.by[i]);
+                ((d - s).max(1e-6 * d) + held).max(f64::MIN_POSITIVE)
+            })
+            .collect();
         let mut x = vec![0.0; n];
         let mut r = right.to_vec();
-        let mut z: Vec<f64> = r.iter().zip(&safe).map(|(r, d)| r / d).collect();
+        let precondition = |r: &[f64], z: &mut [f64]| {
+            for i in 0..n {
+                z[i] = r[i] / safe[i];
+            }
+            if let Some(coarse) = coarse {
+                coarse.add(r, z);
+            }
+        };
+        let mut z = vec![0.0; n];
+        precondition(&r, &mut z);
         let mut p = z.clone();
         let mut rz = simd::dot(&r, &z);
-        let target = 1e-3 * rz;
+        // The sum of squares may be that of a few atoms: the others have to come down too.
+        let size = |r: &[f64]| -> f64 { r.iter().map(|r| r.abs()).sum() };
+        let (target, least) = (1e-3 * rz, 0.05 * size(right));
         for _ in 0..200 {
-            if rz <= target || rz <= 0.0 {
+            if rz <= 0.0 || rz <= target && size(&r) <= least {
                 break;
             }
             let ap = self.apply(&p);
@@ -304,9 +483,7 @@ impl<'a> System<'a> {
             let alpha = rz / pap;
             simd::axpy(alpha, &p, &mut x);
             simd::axpy(-alpha, &ap, &mut r);
-            for i in 0..n {
-                z[i] = r[i] / safe[i];
-            }
+            precondition(&r, &mut z);
             let next = simd::dot(&r, &z);
             let beta = next / rz;
             rz = next;
@@ -338,7 +515,7 @@ mod tests {
                 let width = index.as_ref().map_or(n, Vec::len);
                 let weights: Vec<f64> = (0..1 + group).map(|_| rng.uniform()).collect();
                 let d: Vec<f64> = (0..width * weights.len()).map(|_| 0.1 + rng.uniform()).collect();
-                rows.push(&d, width, &weights, index.as_deref());
+                rows.push(&d, width, &weights, &vec![1.0; weights.len()], index.as_deref());
                 for (row, w) in d.chunks(width).zip(&weights) {
                     let total: f64 = row.iter().sum();
                     let atom = |k: usize| index.as_ref().map_or(k, |index| index[k] as usize);
@@ -355,7 +532,8 @@ mod tests {
         }
         let hessian = Hessian::new(parts);
         let shift: Vec<f64> = (0..n).map(|i| 1e-3 * i as f64).collect();
-        let system = System::new(&hessian, shift.clone());
+        let mut system = System::new(&hessian, n);
+        simd::axpy(1.0, &shift, &mut system.diagonal);
         let x: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
         let y = system.apply(&x);
         for i in 0..n {
@@ -363,10 +541,10 @@ mod tests {
             assert!((y[i] - expected).abs() < 1e-6, "{i}: {} against {expected}", y[i]);
         }
         // Constants are in the kernel, whatever was rounded.
-        let ones = System::new(&hessian, vec![0.0; n]).apply(&vec![1.0; n]);
+        let ones = System::new(&hessian, n).apply(&vec![1.0; n]);
         assert!(ones.iter().all(|y| y.abs() < 1e-15), "{ones:?}");
         // And the solution solves.
-        let x = system.solve(&y);
+        let x = system.solve(&y, None);
         let back = system.apply(&x);
         let error: f64 = back.iter().zip(&y).map(|(a, b)| (a - b).abs()).sum();
         assert!(error < 0.05 * y.iter().map(|y| y.abs()).sum::<f64>(), "{error}");
@@ -375,7 +553,7 @@ mod tests {
     #[test]
     fn small_entries_are_left_out_where_they_are_small_in_all_rows() {
         let mut rows = Rows::default();
-        rows.push(&[1.0, 1e-9, 1e-4, 1.0, 1e-9, 0.5], 3, &[0.5, 0.5], Some(&[7, 8, 9]));
+        rows.push(&[1.0, 1e-9, 1e-4, 1.0, 1e-9, 0.5], 3, &[0.5, 0.5], &[1.0, 1.0], Some(&[7, 8, 9]));
         assert_eq!(rows.columns, [7, 9]);
         assert_eq!(rows.values, [1.0, 1e-4, 1.0, 0.5]);
     }

@@ -2,7 +2,7 @@
 
 use super::evaluate::{Buffers, Context, Local, weigh_row};
 use super::index::{Ceilings, GROUP, Group, Index, Search};
-use super::kernels::scores;
+use super::kernels::{runner_up, scores};
 use super::lists::FULL;
 use std::ops::Range;
 
@@ -29,6 +29,9 @@ const SAMPLES_A_TRIAL: usize = 128;
 
 /// A search that leaves more than this share of the work is not worth it.
 const WORTH: f64 = 0.5;
+
+/// A search that goes further down, to the runners-up, is given up at so many atoms.
+const WIDE: usize = 256;
 
 /// Atoms from the last group that a search starts from: those with at least this share of its mass.
 const CARRIED: f64 = 1.0 / 32.0;
@@ -129,8 +132,12 @@ impl<'a> Hunt<'a> {
         self.pairs += (samples.len() * width) as u64;
         problem.cost.rows(xs, &local.points, &mut buffers.tile);
         let rest = context.rest(&local.eta);
+        let mut gap = 0.0_f64;
         for (u, threshold) in buffers.tile.chunks_exact_mut(width).zip(&mut self.group.thresholds) {
             let top = scores(&local.phi, u);
+            if context.looks_for_runners_up() {
+                gap = gap.max(runner_up(u).map_or(0.0, |(_, gap)| gap));
+            }
             let p = &mut buffers.p[..width];
             let row = weigh_row(
                 problem,
@@ -147,7 +154,9 @@ impl<'a> Hunt<'a> {
             *threshold = if row.threshold.is_finite() { row.threshold } else { f64::NEG_INFINITY };
         }
         let budget = (FULL * n as f64) as usize;
-        if self.search.find(&self.group, context.keep_above, budget, &mut self.ranges).is_none() {
+        let wide = -gap < context.keep_above
+            && self.search.find(&self.group, -gap, budget.min(WIDE), &mut self.ranges).is_some();
+        if !wide && self.search.find(&self.group, context.keep_above, budget, &mut self.ranges).is_none() {
             return false;
         }
         local.index.clear();

@@ -44,6 +44,21 @@ impl<T: Real> Kernel<T> for Scores<'_, T> {
     }
 }
 
+/// The place of the second largest of some scores, and how far it is below the largest.
+pub(crate) fn runner_up(u: &[f64]) -> Option<(usize, f64)> {
+    let (mut first, mut second, mut place) = (f64::NEG_INFINITY, f64::NEG_INFINITY, (0, 0));
+    for (i, &u) in u.iter().enumerate() {
+        if u > second {
+            if u > first {
+                (first, second, place) = (u, first, (i, place.0));
+            } else {
+                (second, place.1) = (u, i);
+            }
+        }
+    }
+    (second > f64::NEG_INFINITY).then_some((place.1, first - second))
+}
+
 /// q_i += Σ_s a_s p_si, for rows p that lie one after the other.
 pub(crate) fn add_rows<T: Real>(a: &[T], p: &[T], q: &mut [T]) {
     T::run(level(), AddRows { a, p, q });

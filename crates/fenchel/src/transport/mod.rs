@@ -9,6 +9,7 @@ mod asgd;
 mod auto;
 mod certificate;
 mod checkpoint;
+mod coarse;
 mod draws;
 mod evaluate;
 mod hessian;

@@ -11,6 +11,7 @@
 //! scaling iteration φ ← φ + λ log(ν/q), which for KL never fails; δ grows when a step is refused or turned
 //! too much of the dual's slope round, and shrinks when one was too short or halved the marginal error. H may rest on a subsample of rows: that costs iterations, not truth.
 
+use super::coarse;
 use super::evaluate::{Pass, Want, pass};
 use super::hessian::{Hessian, System};
 use super::net::Net;
@@ -27,6 +28,15 @@ const UP_CLIP: f64 = 40.0;
 /// A potential moves by at most this many λ in its first step, against the mean. Over such distances the curvature
 /// of an atom that few samples see changes by orders of magnitude; cutting its step short keeps the others' whole.
 const FIRST_BOUND: f64 = 5.0;
+
+/// The same, as a share of it, where one atom has its samples to itself: the runner-up is three units away there.
+const ALONE_BOUND: f64 = 0.4;
+
+/// Such atoms are damped by this much against those around them: how many samples they win or lose is a rough guess.
+const ALONE_DELTA: f64 = 0.3;
+
+/// Samples an atom below which they are few.
+const FEW: usize = 64;
 
 /// The bound of an atom that keeps running into it on the same side is raised up to this.
 const LAST_BOUND: f64 = 1e4;
@@ -46,12 +56,9 @@ const ENTRY_SHARE: u64 = 64;
 const SHORT: f64 = 0.6;
 const FAR: f64 = -0.5;
 
-/// Least damping for KL where there are fewer than so many samples an atom, whose curvature is not known well then; less
-/// in proportion where there are more.
-const SPARSE_DELTA: f64 = 1e-2;
-const SPARSE: f64 = 10.0;
-
-/// Damping after a step that was taken is at most this.
+/// Damping is at least this: along directions that only the ridge holds it must not outweigh it. After a step that was taken
+/// it is at most the other.
+const LEAST_DELTA: f64 = 1e-9;
 const MOST_DELTA: f64 = 1.0;
 
 /// Steps that a solve whose marginal is good enough may still take towards the potential of least norm.
@@ -126,7 +133,9 @@ pub(crate) fn solve_net(
     let n = problem.atoms();
     let lambda = task.lambda;
     let mut rows = task.rows.clamp(64, net.len.max(64));
-    let mut current = pass(problem, net, phi, lambda, Want { rows, lists: true, ..task.first });
+    // With few samples an atom the boundaries between atoms are seen by samples that lie off them, or not at all.
+    let runners_up = !net.whole && net.len < FEW * n;
+    let mut current = pass(problem, net, phi, lambda, Want { rows, runners_up, lists: true, ..task.first });
     if !current.smoothmax.is_finite() {
         return Err(Error::non_finite(
             format!("cost {}", problem.cost.name()),
@@ -136,16 +145,8 @@ pub(crate) fn solve_net(
     }
     let first = Summary::from(&current);
     let entropic = is_entropic(&*problem.smooth);
-    // Along directions that only the ridge holds, damping must not outweigh it.
-    let least_delta = if task.ridge > 0.0 {
-        1e-9
-    } else if entropic && !net.whole {
-        SPARSE_DELTA * (SPARSE * n as f64 / net.len as f64).min(1.0)
-    } else {
-        1e-6
-    };
     // Damping that proved too little is not tried again at once.
-    let (mut delta, mut floor) = (task.delta.max(least_delta), least_delta);
+    let (mut delta, mut floor) = (task.delta.max(LEAST_DELTA), LEAST_DELTA);
     let mut done = (task.done)(&current);
     let mut settled = is_settled(problem, phi, task.ridge, &current);
     let mut settling = SETTLING;
@@ -170,8 +171,9 @@ pub(crate) fn solve_net(
             Some(x) => x,
             None => {
                 length = 1.0;
-                let mut x = direction(&current.hessian, &current.q, problem, phi, delta, task.ridge, lambda);
-                bounds.apply(&mut x, problem, &current.q, entropic, short);
+                let (mut x, system) =
+                    direction(&current.hessian, &current.q, problem, phi, delta, task.ridge, lambda);
+                bounds.apply(&mut x, &system, problem, &current.q, entropic, short);
                 x
             }
         };
@@ -182,7 +184,7 @@ pub(crate) fn solve_net(
             net,
             &trial,
             lambda,
-            Want { rows, lists: true, exact: task.first.exact, ..Want::default() },
+            Want { rows, runners_up, lists: true, exact: task.first.exact, ..Want::default() },
         );
         let gain =
             objective(problem, &trial, task.ridge, &next) - objective(problem, phi, task.ridge, &current);
@@ -205,7 +207,7 @@ pub(crate) fn solve_net(
                 let falls = left > SHORT && next_error < error || left > FAR && next_error <= 0.6 * error;
                 if refused == 0 && (task.ridge > 0.0 || falls) {
                     delta = (0.1 * delta).max(floor);
-                    floor = (0.5 * floor).max(least_delta);
+                    floor = (0.5 * floor).max(LEAST_DELTA);
                 } else if left < FAR || next_error > error {
                     delta = (10.0 * delta).min(MOST_DELTA);
                     floor = delta;
@@ -225,7 +227,7 @@ pub(crate) fn solve_net(
                 retry = Some(x);
             } else {
                 delta = (delta * 10.0_f64).max(1e-2);
-                floor = if task.ridge > 0.0 { least_delta } else { delta.min(MOST_DELTA) };
+                floor = if task.ridge > 0.0 { LEAST_DELTA } else { delta.min(MOST_DELTA) };
                 bounds = StepBounds::new(n);
             }
         }
@@ -260,11 +262,26 @@ impl StepBounds {
 
     /// Cuts a step down, after raising the bounds that were run into twice; at once if the last step was `short` all over.
     /// Atoms with too little mass may rise as far as their logarithm says, if that is `known`.
-    fn apply(&mut self, step: &mut [f64], problem: &Frozen, q: &[f64], known: bool, short: bool) {
+    fn apply(
+        &mut self,
+        step: &mut [f64],
+        system: &System<'_>,
+        problem: &Frozen,
+        q: &[f64],
+        known: bool,
+        short: bool,
+    ) {
         let (patience, times) = if short { (1, 4.0) } else { (2, 2.0) };
+        let around = system.neighbours(step);
         for (i, x) in step.iter_mut().enumerate() {
+            let share = system.near[i];
+            let unit = share / (share + ALONE_BOUND * (1.0 - share));
             let (bound, run) = (&mut self.bounds[i], &mut self.runs[i]);
-            let side = if *x > *bound { 1 } else { -i32::from(*x < -*bound) };
+            // In units of the strength at which the atom was looked at.
+            // What it moves against those around it, or at all, if that is less.
+            let around = around[i];
+            let own = (*x - around.clamp(x.min(0.0), x.max(0.0))) * unit;
+            let side = if own > *bound { 1 } else { -i32::from(own < -*bound) };
             if side == 0 || side * *run < 0 {
                 (*bound, *run) = (FIRST_BOUND, 0);
             } else if run.abs() >= patience {
@@ -272,7 +289,8 @@ impl StepBounds {
             }
             *run += side;
             let rise = if known { logarithm(problem.nu[i], q[i], true) } else { 0.0 };
-            *x = x.clamp(-*bound, bound.max(rise));
+            let bound = *bound / unit;
+            *x = x.clamp(around.min(0.0) - bound, around.max(0.0) + bound.max(rise));
         }
     }
 }
@@ -332,40 +350,53 @@ pub(crate) fn max_entries(n: usize, memory: Option<u64>) -> usize {
     MAX_ENTRIES.max(MAX_ENTRIES_EACH * n).min(share)
 }
 
-/// The step x of the module's equation.
-fn direction(
-    hessian: &Hessian,
+/// The step x of the module's equation, and λ over the strength at which each atom was looked at.
+fn direction<'a>(
+    hessian: &'a Hessian,
     q: &[f64],
     problem: &Frozen,
     phi: &[f64],
     delta: f64,
     ridge: f64,
     lambda: f64,
-) -> Vec<f64> {
+) -> (Vec<f64>, System<'a>) {
     let nu = &problem.nu;
     let n = nu.len();
     let entropic = is_entropic(&*problem.smooth);
+    let mut system = System::new(hessian, n);
+    let cells = problem.index.as_ref().zip(coarse::depth(n));
+    let cells = cells.map(|(index, most)| index.starts(|_, depth| depth >= most));
+    let mut held = vec![0.0; n];
+    for i in 0..n {
+        let share = system.shares[i];
+        // An atom that the rows hardly saw must not move as if nothing held it: where weights are small their
+        // curvature is at least themselves (for KL it is, all over).
+        let least = share * if entropic || q[i] < nu[i] { q[i] } else { 1e-3 * q[i] };
+        held[i] = ALONE_DELTA * (1.0 - share) * share * nu[i];
+        let own = if cells.is_some() { delta * share * nu[i] } else { (delta * share * nu[i]).max(held[i]) };
+        let d = &mut system.diagonal[i];
+        *d = (*d + own + ridge * lambda).max(least);
+    }
+    if let Some(starts) = &cells {
+        system.hold(held, starts);
+    }
     let mut right: Vec<f64> = (0..n)
         .map(|i| {
-            let log = logarithm(nu[i] - ridge * phi[i], q[i], entropic);
-            (q[i] + delta * nu[i]) * log
+            let (wanted, share) = (nu[i] - ridge * phi[i], system.shares[i]);
+            let log = logarithm(wanted, q[i], entropic);
+            // Mass at λ's own scale is exponential in φ; where cells have sharp ends it is their area, more nearly linear.
+            share * (q[i] + delta * nu[i]) * log + (1.0 - share) * (1.0 + delta) * (wanted - q[i])
         })
         .collect();
     let excess = right.iter().sum::<f64>() / (1.0 + delta);
     for i in 0..n {
         right[i] -= excess * (q[i] + delta * nu[i]);
     }
-    let shift = nu.iter().map(|v| delta * v + ridge * lambda).collect();
-    let mut system = System::new(hessian, shift);
-    // An atom that the rows hardly saw must not move as if nothing held it: where weights are small their
-    // curvature is at least themselves (for KL it is, all over).
-    for ((d, &q), &v) in system.diagonal.iter_mut().zip(q).zip(nu) {
-        *d = d.max(if entropic || q < v { q } else { 1e-3 * q });
-    }
-    let mut x = system.solve(&right);
+    let coarse = cells.and_then(|starts| system.coarse(&starts));
+    let mut x = system.solve(&right, coarse.as_ref());
     let mean = simd::dot(&x, nu);
     x.iter_mut().for_each(|x| *x -= mean);
-    x
+    (x, system)
 }
 
 /// The derivative of h(φ) − (ε/2)‖φ‖² along x.
