@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bench_peers import ott_solver, pot_solver
-from bench_peers.problems import Judge, Problem
+from bench_peers.problems import MANY, Judge, Problem
 from bench_peers.trajectory import Reached, first_within
 
 #: χ² marginal error that has to be reached.
@@ -29,8 +29,24 @@ class Peer:
     tuned: bool = True
 
 
+def _peers_of_many(problem: Problem) -> list[Peer]:
+    """Peers on problems with many atoms, and how long they get: goal times what ours takes, and more."""
+    ott = ott_solver.Config
+    if len(problem.atoms) == 10_000:
+        plain, averaged, goal, limit = ott(1024, 20.0), ott(256, 20.0, newest_weight=0.01), 10.0, 60.0
+    else:
+        plain, averaged, goal, limit = ott(256, 100.0), ott(256, 100.0, newest_weight=0.01), 20.0, 900.0
+    batches = (256, 1024, 4096)
+    return [
+        Peer("OTT, best step", plain, batches, limit, goal),
+        Peer("OTT, best step, averaging", averaged, batches, limit),
+    ]
+
+
 def peers(problem: Problem) -> list[Peer]:
     """All peers on this problem."""
+    if len(problem.atoms) >= MANY:
+        return _peers_of_many(problem)
     plane = problem.name == "n1000-d2"
     ott, pot = ott_solver.Config, pot_solver.Config
     batches = (256, 512, 1024, 2048, 4096)

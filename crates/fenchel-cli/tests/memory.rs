@@ -110,6 +110,42 @@ fn resident_memory_stays_within_the_budget() {
     }
 }
 
+/// Nets, rows of the Hessian, lists and the coarse system of many atoms, with little regularisation, under 64 MiB; and
+/// only a small part of all pairs is looked at.
+#[cfg(target_os = "linux")]
+#[test]
+fn many_atoms_stay_within_the_budget() {
+    let place = Place::new();
+    let mut points = Points(7);
+    let rows: String = (0..20_000).map(|_| points.next()).map(|[x, y]| format!("{x},{y}\n")).collect();
+    place.file("atoms.csv", rows);
+    let (run, peak) = peak(
+        &place,
+        &[
+            "transport",
+            "--source",
+            "uniform:2",
+            "--target",
+            "atoms.csv",
+            "--lambda",
+            "1e-4",
+            "--tolerance",
+            "0.1",
+            "--memory",
+            "64MiB",
+            "--json",
+            "--no-pictures",
+            "--out",
+            "out",
+        ],
+    );
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(peak > 1000 && peak <= 64 << 10, "{peak} kB resident");
+    let json = run.json();
+    let count = |name: &str| json[name].as_f64().unwrap();
+    assert!(count("pairs") < 0.1 * count("all_pairs"), "{} of {}", count("pairs"), count("all_pairs"));
+}
+
 #[test]
 fn loaded_or_not_the_answer_is_the_same_within_its_interval() {
     let place = Place::new();

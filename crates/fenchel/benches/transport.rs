@@ -4,8 +4,8 @@
 //! line: `name`, `pairs_per_second` (sample–atom pairs, the best of many runs), `threads`.
 //!
 //! `cargo bench -p fenchel --bench transport -- --solve ATOMS.npy --lambda 0.01 --tolerance 0.1 --seed 1`
-//! solves one problem from cold (standard Gaussian source, uniform weights, squared Euclidean, KL) with the
-//! default solver and prints, a line for each potential it went through, `seconds` since the start of the
+//! solves one problem from cold (standard Gaussian source, uniform weights, squared Euclidean, KL or another
+//! `--divergence`) with the default solver and prints, a line for each potential it went through, `seconds` since the start of the
 //! process's main function and `potential`; in the end those of the solution, with `certified`.
 
 use std::hint::black_box;
@@ -22,12 +22,12 @@ const BATCH: usize = 256;
 /// Seconds spent on one measurement.
 const BUDGET: f64 = 0.5;
 
-fn problem(dim: usize, atoms: Vec<f64>, lambda: f64) -> Result<SemiDiscrete> {
+fn problem(dim: usize, atoms: Vec<f64>, divergence: &str, lambda: f64) -> Result<SemiDiscrete> {
     SemiDiscrete::new(
         measure::parse(&format!("gaussian:{dim}"))?,
         PointCloud::new(dim, atoms)?,
         cost::parse("sqeuclidean")?,
-        divergence::parse("kl")?,
+        divergence::parse(divergence)?,
         Lambda::Absolute(lambda),
     )
 }
@@ -39,7 +39,7 @@ fn normals(rng: &mut Rng, count: usize) -> Vec<f64> {
 fn gradient<T: Scalar>(precision: &str, n: usize, dim: usize) -> Result<()> {
     let mut rng = Rng::new(1);
     let atoms = normals(&mut rng, n * dim);
-    let mut oracle = problem(dim, atoms, 0.1)?.oracle::<T>(0)?;
+    let mut oracle = problem(dim, atoms, "kl", 0.1)?.oracle::<T>(0)?;
     let xs: Vec<T> = normals(&mut rng, BATCH * dim).into_iter().map(T::number).collect();
     let phi = vec![T::number(0.0); n];
     let mut gradient = phi.clone();
@@ -73,7 +73,9 @@ fn number<N: std::str::FromStr>(arguments: &[String], flag: &str, default: N) ->
 
 fn solve(start: Instant, path: &str, arguments: &[String]) -> Result<()> {
     let table = Table::read(path)?;
-    let problem = problem(table.width(), table.values().to_vec(), number(arguments, "--lambda", 0.01)?)?;
+    let divergence = argument(arguments, "--divergence").unwrap_or("kl");
+    let lambda = number(arguments, "--lambda", 0.01)?;
+    let problem = problem(table.width(), table.values().to_vec(), divergence, lambda)?;
     let settings = Settings {
         tolerance: number(arguments, "--tolerance", Settings::default().tolerance)?,
         seed: number(arguments, "--seed", 0)?,

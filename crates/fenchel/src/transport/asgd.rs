@@ -44,6 +44,7 @@ pub(crate) fn solve(
         ascend(&mut run, problem, settings, asgd, &mut walk, from)?;
     }
     let samples = (asgd.steps as f64 * asgd.batch as f64 / 8.0).clamp(4096.0, 131_072.0);
+    let ascended = run.samples * problem.atoms() as u64;
     let hurried = run.ended == Some(Status::Interrupted);
     let evidence = run.certificate(samples as usize, hurried, None, drawn)?;
     let tolerance = settings.tolerance;
@@ -53,6 +54,7 @@ pub(crate) fn solve(
     } else {
         (evidence.ended.or(run.ended).unwrap_or(Status::MaxIterations), Certified::Nothing)
     };
+    problem.work.add(ascended, ascended);
     let guarantee = guarantee(problem, &run.phi, run.lambda, settings.seed, &walk.steps)?;
     let mut solution = run.solution(owner, &evidence, status, certified, "asgd");
     solution.asgd = Some(bounds(&guarantee, &walk.steps));

@@ -32,8 +32,9 @@ const FACTOR: f64 = 4.0;
 const PER_ATOM: f64 = 8.0;
 /// The same, on the way down.
 const COARSE_PER_ATOM: f64 = 6.0;
-/// Samples for each atom of the full problem while atoms are merged.
+/// Samples for each atom of the full problem while atoms are merged, or for each of those there are, if that is less.
 const PER_LONE_ATOM: usize = 2;
+const PER_MERGED_ATOM: usize = 16;
 /// At most so many times as many atoms share in a sample as at the λ before.
 const GROWTH: f64 = 8.0;
 /// Samples that tell how many atoms share in a sample.
@@ -217,8 +218,12 @@ impl<'a, 'b> Run<'a, 'b> {
         while !full.is_smooth || self.lambda > target {
             self.offer(Place::Anneal(stage));
             let fraction = 0.3 * (stage / (stages + 1.0)).min(1.0);
-            // An atom that stands alone among merged ones needs samples of its own.
-            let least = if levels.is_empty() { FIRST } else { PER_LONE_ATOM * full.atoms() };
+            // An atom that stands alone among merged ones needs samples of its own, once λ no longer blurs it.
+            let least = if levels.is_empty() {
+                FIRST
+            } else {
+                (PER_LONE_ATOM * full.atoms()).min(PER_MERGED_ATOM * self.problem.atoms())
+            };
             let len = self.enough(COARSE_PER_ATOM, least)?;
             let gap = self.net_solve(len, Effort::Coarse, fraction)?;
             let last = gap <= 0.25 * self.settings.tolerance * full.unit || self.lambda <= 1e-9 * full.unit;
@@ -316,7 +321,9 @@ impl<'a, 'b> Run<'a, 'b> {
         let whole = self.whole;
         let done = |p: &Pass| match effort {
             // A finite source is a polyhedral problem in the limit, to be tracked more closely.
-            Effort::Coarse => chi2(&p.q, &problem.nu) <= if whole { 1e-3 } else { 0.02 },
+            Effort::Coarse if whole => chi2(&p.q, &problem.nu) <= 1e-3,
+            // A few atoms that are far off must not hold up the others.
+            Effort::Coarse => chi2(&p.q, &problem.nu) <= 0.02 || l1(&p.q, &problem.nu) <= 0.02,
             // Far enough below the noise of the sample, or, without noise, below the tolerance.
             Effort::Full => {
                 let noise = if whole { 0.0 } else { (p.effective_atoms / size).sqrt() };
@@ -564,6 +571,7 @@ impl<'a, 'b> Run<'a, 'b> {
         for (&i, &p) in problem.active.iter().zip(&self.phi) {
             potential[i as usize] = Some(p);
         }
+        let (pairs, all_pairs) = problem.work.get();
         let gap = bounds::regularisation_gap(&*problem.divergence, &problem.eta, problem.lambda);
         Solution {
             status,
@@ -575,6 +583,8 @@ impl<'a, 'b> Run<'a, 'b> {
             potential,
             marginal_error: evidence.marginal,
             samples: self.samples,
+            pairs,
+            all_pairs,
             seconds: self.control.seconds(),
             tolerance: self.settings.tolerance,
             cost_spread: problem.spread,

@@ -84,6 +84,8 @@ pub(crate) struct State {
     pub(crate) nets: u64,
     pub(crate) certificates: u64,
     pub(crate) samples: u64,
+    /// Pairs evaluated, of how many.
+    pub(crate) work: (u64, u64),
     pub(crate) history: Vec<HistoryPoint>,
     pub(crate) whole: bool,
     pub(crate) rows: usize,
@@ -228,6 +230,7 @@ impl Offers<'_> {
         if let Place::Certify(_, drawn) = &mut self.state.place {
             *drawn = Drawn { draws: draws.to_vec(), samples };
         }
+        self.state.work = problem.work.get();
         let seconds = control.seconds();
         control.resumable(&mut || self.saver.bytes(problem, self.settings, seconds, &self.state));
     }
@@ -266,6 +269,7 @@ impl<'a> Run<'a, '_> {
             nets: self.nets,
             certificates: self.certificates,
             samples: self.samples,
+            work: self.full.work.get(),
             history: self.history.clone(),
             whole: self.whole,
             rows: self.rows,
@@ -288,6 +292,7 @@ impl<'a> Run<'a, '_> {
         self.solved_lambda = state.solved_lambda;
         (self.nets, self.certificates) = (state.nets, state.certificates);
         (self.samples, self.history) = (state.samples, state.history);
+        self.full.work.set(state.work);
         (self.whole, self.rows) = (state.whole, state.rows);
         Ok(place)
     }

@@ -59,7 +59,7 @@ pub(crate) struct Pass {
     /// Row-major; empty unless asked for.
     pub(crate) slopes: Vec<f64>,
     pub(crate) rounded: Option<Rounded>,
-    /// Sample–atom pairs evaluated.
+    /// Costs evaluated: of samples with atoms, and with boxes of them.
     pub(crate) pairs: u64,
 }
 
@@ -138,6 +138,7 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
         .map(|c| context.chunk(blocks * c / chunks..blocks * (c + 1) / chunks))
         .collect();
     let (mean_cost, pass, made) = merge(workers, n, want.mean_cost);
+    problem.work.add(pass.pairs, (net.len * n) as u64);
     if let Some(lists) = &mut lists {
         lists.install(phi, made);
     }
@@ -328,7 +329,7 @@ impl<'a> Context<'a> {
             }
         }
         if let Some(hunt) = hunt {
-            w.pairs += hunt.pairs;
+            w.pairs += hunt.pairs();
         }
         w
     }

@@ -169,10 +169,14 @@ impl Rows {
 
     /// M ← M + Σ_j w_j e_j e_jᵀ/Σd_j, with e_j the sums of d_j over cells of atoms; its lower half.
     fn add_cells(&self, cell: &[u32], count: usize, matrix: &mut [f64], local: &mut Local) {
-        for g in self.groups.iter().filter(|g| !g.dense) {
-            let columns = &self.columns[g.first_column..][..g.columns];
+        for g in &self.groups {
             local.cells.clear();
-            local.cells.extend(columns.iter().map(|&i| cell[i as usize]));
+            if g.dense {
+                local.cells.extend_from_slice(cell);
+            } else {
+                let columns = &self.columns[g.first_column..][..g.columns];
+                local.cells.extend(columns.iter().map(|&i| cell[i as usize]));
+            }
             let mut own = local.cells.clone();
             own.sort_unstable();
             own.dedup();
@@ -373,6 +377,15 @@ impl<'a> System<'a> {
 
     /// Sums over all rows of `size` numbers, in a fixed order.
     fn sum(&self, size: usize, add: impl Fn(&Rows, &mut [f64], &mut Local) + Sync) -> Vec<f64> {
+        self.sum_in(self.bundle, size, add)
+    }
+
+    fn sum_in(
+        &self,
+        parts_each: usize,
+        size: usize,
+        add: impl Fn(&Rows, &mut [f64], &mut Local) + Sync,
+    ) -> Vec<f64> {
         let bundle = |parts: &[Rows]| {
             let (mut y, mut local) = (vec![0.0; size], Local::default());
             for part in parts {
@@ -381,10 +394,10 @@ impl<'a> System<'a> {
             y
         };
         let parts = &self.hessian.parts;
-        if parts.len() <= self.bundle {
+        if parts.len() <= parts_each {
             return bundle(parts);
         }
-        let sums: Vec<Vec<f64>> = parts.par_chunks(self.bundle).map(bundle).collect();
+        let sums: Vec<Vec<f64>> = parts.par_chunks(parts_each).map(bundle).collect();
         let mut y = vec![0.0; size];
         for s in &sums {
             simd::axpy(1.0, s, &mut y);
@@ -427,13 +440,18 @@ impl<'a> System<'a> {
 
     /// The system on cells of atoms, if it is local enough for that to be of use.
     pub(crate) fn coarse(&self, starts: &[u32]) -> Option<Coarse> {
-        let (n, count) = (self.diagonal.len(), starts.len() - 1);
-        if LOCAL * self.hessian.entries() > n * self.hessian.rows() {
-            return None;
-        }
+        let local = LOCAL * self.hessian.entries() <= self.diagonal.len() * self.hessian.rows();
+        if local { self.coarse_of(starts) } else { None }
+    }
+
+    fn coarse_of(&self, starts: &[u32]) -> Option<Coarse> {
+        let count = starts.len() - 1;
         let cell = coarse::cells(starts);
-        let mut matrix =
-            self.sum(count * count, |part, matrix, local| part.add_cells(&cell, count, matrix, local));
+        // Few sums: each is a matrix.
+        let half = self.hessian.parts.len().div_ceil(2).max(1);
+        let mut matrix = self.sum_in(half, count * count, |part, matrix, local| {
+            part.add_cells(&cell, count, matrix, local);
+        });
         matrix.iter_mut().for_each(|m| *m *= -self.inverse_mass);
         for (&cell, d) in cell.iter().zip(&self.diagonal) {
             matrix[cell as usize * (count + 1)] += d;
@@ -543,6 +561,37 @@ mod tests {
         // Constants are in the kernel, whatever was rounded.
         let ones = System::new(&hessian, n).apply(&vec![1.0; n]);
         assert!(ones.iter().all(|y| y.abs() < 1e-15), "{ones:?}");
+        // The mean of the others, by what is off the diagonal.
+        let around = System::new(&hessian, n).neighbours(&x);
+        for i in 0..n {
+            let others = |f: &dyn Fn(usize) -> f64| -> f64 {
+                (0..n).filter(|j| *j != i).map(|j| dense[i * n + j] * f(j)).sum()
+            };
+            let expected = others(&|j| x[j]) / others(&|_| 1.0);
+            assert!((around[i] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{i}: {expected}");
+        }
+        // Held to the mean of its cell, what is constant on cells is not held; and the coarse system is the same one.
+        let starts = [0, 7, 20, 41, 60];
+        let by: Vec<f64> = (0..n).map(|i| 0.1 * (i % 4) as f64).collect();
+        let mut held = System::new(&hessian, n);
+        simd::axpy(1.0, &shift, &mut held.diagonal);
+        held.hold(by.clone(), &starts);
+        let cell = coarse::cells(&starts);
+        let y_held = held.apply(&x);
+        for i in 0..n {
+            let of_cell = |f: &dyn Fn(usize) -> f64| -> f64 {
+                (0..n).filter(|&j| cell[j] == cell[i]).map(|j| by[j] * f(j)).sum()
+            };
+            let mean = of_cell(&|j| x[j]) / of_cell(&|_| 1.0);
+            let expected = y[i] + by[i] * (x[i] - mean);
+            assert!((y_held[i] - expected).abs() < 1e-6, "{i}: {} against {expected}", y_held[i]);
+        }
+        let flat: Vec<f64> = cell.iter().map(|&c| x[c as usize]).collect();
+        let (y_flat, mut back) = (held.apply(&flat), vec![0.0; n]);
+        held.coarse_of(&starts).unwrap().add(&y_flat, &mut back);
+        for i in 0..n {
+            assert!((back[i] - flat[i]).abs() < 1e-9 * (1.0 + flat[i].abs()), "{i}: {}", back[i]);
+        }
         // And the solution solves.
         let x = system.solve(&y, None);
         let back = system.apply(&x);

@@ -85,7 +85,7 @@ pub(super) struct Hunt<'a> {
     group: Group,
     carried: Vec<u32>,
     ranges: Vec<(u32, u32)>,
-    pub(super) pairs: u64,
+    pairs: u64,
 }
 
 impl<'a> Hunt<'a> {
@@ -162,6 +162,11 @@ impl<'a> Hunt<'a> {
         local.index.clear();
         local.index.extend(self.ranges.iter().flat_map(|&(first, last)| first..last));
         true
+    }
+
+    /// Costs evaluated to find atoms.
+    pub(super) fn pairs(&self) -> u64 {
+        self.pairs + self.search.tests as u64
     }
 
     /// Remembers the atoms that took most of a group, for the next one, which is likely to lie near.

@@ -151,3 +151,27 @@ impl<T: Real> Kernel<T> for SquareDot<'_, T> {
         s.sum_lanes(s.add(sums[0], sums[1]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_up_is_the_second_of_all() {
+        let mut rng = crate::measure::stream(4, 0, 0);
+        assert_eq!(runner_up(&[]), None);
+        assert_eq!(runner_up(&[3.0]), None);
+        assert_eq!(runner_up(&[3.0, 3.0]), Some((1, 0.0)));
+        for _ in 0..1000 {
+            let len = 2 + (rng.uniform() * 20.0) as usize;
+            // Few values: ties.
+            let u: Vec<f64> = (0..len).map(|_| (rng.uniform() * 10.0).floor() - 5.0).collect();
+            let mut sorted = u.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let (place, gap) = runner_up(&u).unwrap();
+            assert_eq!((u[place], gap), (sorted[1], sorted[0] - sorted[1]), "{u:?}");
+            let first = u.iter().position(|u| *u == sorted[0]).unwrap();
+            assert_ne!(place, first, "{u:?}");
+        }
+    }
+}

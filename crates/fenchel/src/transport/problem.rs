@@ -16,6 +16,7 @@ use crate::simd;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Streams of random numbers; nets of the solver and of the certificate count up from theirs.
 pub(crate) mod purpose {
@@ -268,6 +269,7 @@ impl SemiDiscrete {
             unit: 0.0,
             index: None,
             places: Vec::new(),
+            work: Arc::default(),
         };
         let (mean, spread) = frozen.pilot(seed)?;
         frozen.spread = spread;
@@ -329,6 +331,7 @@ pub(crate) struct Frozen {
     pub(crate) index: Option<Index>,
     /// With an index: the place of each atom among those with mass.
     places: Vec<u32>,
+    pub(crate) work: Arc<Work>,
 }
 
 /// Fewer atoms than this are not worth an index.
@@ -337,6 +340,30 @@ const INDEXED: usize = 256;
 /// Pilot sample: so many source points against at most so many atoms drawn by ν.
 const PILOT_POINTS: usize = 4096;
 const PILOT_ATOMS: usize = 256;
+
+/// Sample–atom pairs, over all passes.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    evaluated: AtomicU64,
+    all: AtomicU64,
+}
+
+impl Work {
+    /// Counts costs that were evaluated, of so many.
+    pub(crate) fn add(&self, evaluated: u64, all: u64) {
+        self.evaluated.fetch_add(evaluated, Ordering::Relaxed);
+        self.all.fetch_add(all, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.evaluated.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, (evaluated, all): (u64, u64)) {
+        self.evaluated.store(evaluated, Ordering::Relaxed);
+        self.all.store(all, Ordering::Relaxed);
+    }
+}
 
 impl Frozen {
     /// The same problem with an index on its atoms, in whose order they are put, where one can be of use.
@@ -381,6 +408,7 @@ impl Frozen {
             lambda: self.lambda,
             spread: self.spread,
             unit: self.unit,
+            work: self.work.clone(),
         }
     }
 

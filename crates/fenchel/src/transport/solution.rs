@@ -122,6 +122,10 @@ pub struct Solution {
     pub marginal_error: MarginalError,
     /// Samples drawn by the solver and the certificate.
     pub samples: u64,
+    /// Costs evaluated by solver and certificate, of samples with atoms and with boxes around atoms.
+    pub pairs: u64,
+    /// What that would have been with every atom looked at for every sample.
+    pub all_pairs: u64,
     /// Wall-clock seconds, certificate included.
     pub seconds: f64,
     /// Tolerance asked for.

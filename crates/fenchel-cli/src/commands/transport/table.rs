@@ -45,7 +45,12 @@ pub fn table(report: &Report<'_>) -> String {
             format!("{n} columns by the target's mean and standard deviation{source}{still}"),
         ));
     }
-    rows.push(("work", format!("{} samples in {}", report::count(s.samples), report::seconds(s.seconds))));
+    let mut work = format!("{} samples in {}", report::count(s.samples), report::seconds(s.seconds));
+    let share = s.pairs as f64 / s.all_pairs as f64;
+    if share < 0.5 {
+        work.push_str(&format!("; {} % of all pairs looked at", report::significant(100.0 * share, 2)));
+    }
+    rows.push(("work", work));
     if let Some(path) = report.checkpoint
         && matches!(s.status, Status::Interrupted | Status::MaxTime)
     {
