@@ -261,7 +261,7 @@ pub(super) struct Buffers {
     /// λ over the strength at which the row was taken.
     row_shares: Vec<f64>,
     top: Vec<f64>,
-    y: Vec<f64>,
+    pub(super) y: Vec<f64>,
     pub(super) scratch: Scratch,
 }
 

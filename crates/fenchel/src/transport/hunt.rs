@@ -113,7 +113,16 @@ impl<'a> Hunt<'a> {
         let xs = &context.net.points[samples.start * problem.dim..samples.end * problem.dim];
         self.group.set(xs);
         // A few atoms that score high give thresholds that the true ones cannot be below.
-        let likely = self.search.likely(&self.group);
+        let (y, mut looked_at) = (&mut buffers.y, 0);
+        y.resize(problem.dim, 0.0);
+        let likely = self.search.likely(&self.group, |first, last| {
+            looked_at += u64::from(last - first);
+            (first as usize..last as usize).fold(f64::NEG_INFINITY, |best, i| {
+                problem.points.get(i, y);
+                best.max(context.phi[i] - problem.cost.eval(self.group.centre(), y))
+            })
+        });
+        self.pairs += looked_at;
         let mass = |first: u32, last: u32| problem.eta[first as usize..last as usize].iter().sum::<f64>();
         let seeds = if mass(likely.0, likely.1) >= self.finder.least_mass {
             likely

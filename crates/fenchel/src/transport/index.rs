@@ -25,6 +25,9 @@ pub(crate) const LEAF: usize = 8;
 /// Samples that are searched for together.
 pub(crate) const GROUP: usize = 16;
 
+/// Leaves looked at for a high score: where potentials are rough many bounds are far above what they bound.
+const LIKELY: usize = 32;
+
 /// The tree, for atoms that lie in its order.
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -243,6 +246,10 @@ impl Group {
         Group { centre: vec![0.0; dim], offsets: vec![[0.0; GROUP]; dim], thresholds: [f64::INFINITY; GROUP] }
     }
 
+    pub(crate) fn centre(&self) -> &[f64] {
+        &self.centre
+    }
+
     /// Takes up at most [`GROUP`] samples; their thresholds are still to be set.
     pub(crate) fn set(&mut self, xs: &[f64]) {
         let dim = self.centre.len();
@@ -378,22 +385,34 @@ impl<'a> Search<'a> {
         bound
     }
 
-    /// The leaf that can hold the highest score at the centre of a group: best bound first.
-    pub(crate) fn likely(&mut self, group: &Group) -> (u32, u32) {
+    /// The leaf with the highest `score`, of a range of atoms at the centre of a group, among those that may hold the
+    /// highest: best bound first, until none can be better or several were looked at.
+    pub(crate) fn likely(&mut self, group: &Group, mut score: impl FnMut(u32, u32) -> f64) -> (u32, u32) {
         self.queue.clear();
-        let mut at = 0;
+        let mut best = (f64::NEG_INFINITY, (0, (self.index.len as u32).min(LEAF as u32)));
+        let (mut at, mut leaves) = (0, 0);
         loop {
             let node = self.index.nodes[at];
             if node.right == 0 {
-                return (node.first, node.last);
+                let scored = score(node.first, node.last);
+                if leaves == 0 || scored > best.0 {
+                    best = (scored, (node.first, node.last));
+                }
+                leaves += 1;
+            } else {
+                self.tests += 2;
+                for child in [at as u32 + 1, node.right] {
+                    let bound = self.ceiling(child as usize, &group.centre);
+                    let bound = bound.min(self.lower_ceiling(child as usize, &group.centre));
+                    self.queue.push(Promising { bound, node: child });
+                }
             }
-            self.tests += 2;
-            for child in [at as u32 + 1, node.right] {
-                let bound = self.ceiling(child as usize, &group.centre);
-                let bound = bound.min(self.lower_ceiling(child as usize, &group.centre));
-                self.queue.push(Promising { bound, node: child });
+            match self.queue.pop() {
+                Some(next) if leaves == 0 || (next.bound > best.0 && leaves < LIKELY) => {
+                    at = next.node as usize;
+                }
+                _ => return best.1,
             }
-            at = self.queue.pop().map_or(0, |best| best.node as usize);
         }
     }
 
@@ -516,7 +535,13 @@ mod tests {
             left_out += n - found;
             all += n;
             // The likely leaf is one, and the smallest node around an atom holds it.
-            let likely = search.likely(&group);
+            let score = |first: u32, last: u32| {
+                (first..last).fold(f64::NEG_INFINITY, |best, i| {
+                    points.get(i as usize, &mut y);
+                    best.max(phi[i as usize] - cost.eval(&group.centre, &y))
+                })
+            };
+            let likely = search.likely(&group, score);
             assert!(likely.1 - likely.0 <= LEAF as u32 && likely.0 < likely.1);
             let node = search.around(likely.0, |a, b| b - a >= 20.min(n as u32));
             assert!(node.0 <= likely.0 && likely.1 <= node.1 && node.1 - node.0 >= 20.min(n as u32));

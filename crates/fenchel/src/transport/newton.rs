@@ -9,7 +9,13 @@
 //! Near the solution the right side is ν − q and this is Newton's method; far from it the logarithm keeps
 //! the step of an atom with too little or too much mass at its order of magnitude. As δ → ∞ it becomes the
 //! scaling iteration φ ← φ + λ log(ν/q), which for KL never fails; δ grows when a step is refused or turned
-//! too much of the dual's slope round, and shrinks when one was too short or halved the marginal error. H may rest on a subsample of rows: that costs iterations, not truth.
+//! too much of the dual's slope round, and shrinks when one was too short or halved the marginal error. H may rest on a
+//! subsample of rows: that costs iterations, not truth.
+//!
+//! Where λ is small against the distance of atoms and samples are few, hardly a sample lies between two atoms, and H is
+//! nothing or noise there. Rows that one atom has to itself are then taken at the strength at which the runner-up comes
+//! in (`evaluate.rs`): H holds what the boundary would see at the scale of the samples. For such an atom the right side is
+//! ν − q, λ is replaced by that strength, and its damping holds it to the atoms around it, not in place.
 
 use super::coarse;
 use super::evaluate::{Pass, Want, pass};
@@ -25,7 +31,7 @@ use crate::simd;
 const LOG_CLIP: f64 = 3.0;
 const UP_CLIP: f64 = 40.0;
 
-/// A potential moves by at most this many λ in its first step, against the mean. Over such distances the curvature
+/// A potential moves by at most this many λ in its first step, against those around it. Over such distances the curvature
 /// of an atom that few samples see changes by orders of magnitude; cutting its step short keeps the others' whole.
 const FIRST_BOUND: f64 = 5.0;
 
@@ -34,6 +40,9 @@ const ALONE_BOUND: f64 = 0.4;
 
 /// Such atoms are damped by this much against those around them: how many samples they win or lose is a rough guess.
 const ALONE_DELTA: f64 = 0.3;
+
+/// An atom with less than this share of its mass may not yet have met its samples.
+const SERVED: f64 = 0.3;
 
 /// Samples an atom below which they are few.
 const FEW: usize = 64;
@@ -277,8 +286,7 @@ impl StepBounds {
             let share = system.near[i];
             let unit = share / (share + ALONE_BOUND * (1.0 - share));
             let (bound, run) = (&mut self.bounds[i], &mut self.runs[i]);
-            // In units of the strength at which the atom was looked at.
-            // What it moves against those around it, or at all, if that is less.
+            // What it moves against those around it, or at all, if that is less, in units of the strength it was looked at.
             let around = around[i];
             let own = (*x - around.clamp(x.min(0.0), x.max(0.0))) * unit;
             let side = if own > *bound { 1 } else { -i32::from(own < -*bound) };
@@ -288,9 +296,13 @@ impl StepBounds {
                 *bound = (times * *bound).min(LAST_BOUND);
             }
             *run += side;
-            let rise = if known { logarithm(problem.nu[i], q[i], true) } else { 0.0 };
-            let bound = *bound / unit;
-            *x = x.clamp(around.min(0.0) - bound, around.max(0.0) + bound.max(rise));
+            // For KL an atom's mass grows by as much as its logarithm, until it has all of its samples.
+            let rise = if known && q[i] < SERVED * problem.nu[i] {
+                bound.max(logarithm(problem.nu[i], q[i], true))
+            } else {
+                *bound / unit
+            };
+            *x = x.clamp(around.min(0.0) - *bound / unit, around.max(0.0) + rise);
         }
     }
 }
