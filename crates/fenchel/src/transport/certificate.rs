@@ -17,7 +17,7 @@ use super::checkpoint::{Drawn, Offers};
 use super::draws::Draws;
 use super::evaluate::{Want, pass};
 use super::net::Net;
-use super::newton::{Solved, Task, l1, solve_net};
+use super::newton::{LIST_ENTRIES, Solved, Task, l1, solve_net};
 use super::problem::{Frozen, purpose};
 use super::rounding::{Rounded, Rounding};
 use super::solution::{Bounds, Interval, MarginalError};
@@ -124,7 +124,12 @@ pub(crate) fn certify(
         let rounded = if mixing(&solved.last.q, problem) > enough {
             let drawn = (!dense).then_some((seed, purpose::MENDING + key));
             let rounding = Rounding::new(problem, &own, lambda, &solved.last.q, drawn);
-            let want = Want { lists: !dense, all: dense, rounding: Some(&rounding), ..Want::default() };
+            let want = Want {
+                lists: if dense { 0 } else { LIST_ENTRIES * plan.entries },
+                all: dense,
+                rounding: Some(&rounding),
+                ..Want::default()
+            };
             pass(problem, &mut net, &own, lambda, want).rounded.filter(|r| !r.outside)
         } else {
             None

@@ -22,8 +22,8 @@ use std::ops::Range;
 /// What a pass is asked for besides value and marginal.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Want<'a> {
-    /// Keep lists of the atoms that matter, or use those that are there.
-    pub(crate) lists: bool,
+    /// Keep lists of the atoms that matter, of at most about so many entries together, and use those that are there.
+    pub(crate) lists: usize,
     /// Rows of the Hessian, of about so many samples; 0 for none.
     pub(crate) rows: usize,
     /// Those rows where one atom takes all at the strength at which another comes in, for KL.
@@ -108,7 +108,7 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
     let n = problem.atoms();
     let width = -problem.smooth.negligible_below();
     // Generators of their own go by the place of an atom among all of them.
-    let may_list = want.lists && width.is_finite() && n > 32 && !problem.smooth.is_per_atom();
+    let may_list = want.lists > 0 && width.is_finite() && n > 32 && !problem.smooth.is_per_atom();
     let blocks = net.blocks();
     let mut lists = net.lists.take().filter(|l| may_list && l.lambda() == lambda);
     if may_list && lists.is_none() {
@@ -281,6 +281,17 @@ impl<'a> Context<'a> {
         let mut local = Local::with_dim(self.problem.dim);
         let mut buffers = Buffers::default();
         let mut hunt = self.finder.as_ref().map(|f| Hunt::new(self, f));
+        // What lists may take is shared out evenly: which blocks have one must not depend on who comes first.
+        let listed = |b: usize| self.lists.as_ref().map_or(0, |lists| lists.entries(b));
+        let room = self.want.lists / self.net.blocks() * blocks.len();
+        let mut room = room.saturating_sub(blocks.clone().map(listed).sum());
+        let mut keep = |b: usize, list: Option<Vec<u32>>, w: &mut Worker| {
+            let (len, most) = (list.as_ref().map_or(0, Vec::len), room + listed(b));
+            if len <= most {
+                room = most - len;
+                w.made.push((b, list));
+            }
+        };
         for b in blocks {
             let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
             let look = match &self.lists {
@@ -316,14 +327,14 @@ impl<'a> Context<'a> {
                             list.sort_unstable();
                             list.dedup();
                         }
-                        w.made.push((b, list));
+                        keep(b, list, &mut w);
                     }
                 }
                 look => {
                     let list = self.lists.is_some() && !matches!(look, Look::All);
                     self.all_of(samples, list, &mut w, &mut buffers);
                     if list {
-                        w.made.push((b, Some(self.kept(&buffers).collect())));
+                        keep(b, Some(self.kept(&buffers).collect()), &mut w);
                     }
                 }
             }
@@ -642,7 +653,7 @@ mod tests {
                     0.3 * (2.0 * y[0]).sin() + 0.5 * lambda * rng.normal()
                 })
                 .collect();
-            let want = Want { lists: true, exact: true, ..Want::default() };
+            let want = Want { lists: usize::MAX, exact: true, ..Want::default() };
             let run = |frozen: &Frozen| {
                 let mut net = Net::draw(frozen, 1, 7, 1024).unwrap();
                 let first = pass(frozen, &mut net, &phi, lambda, want);

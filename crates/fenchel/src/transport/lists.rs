@@ -144,6 +144,14 @@ impl Checked<'_> {
         (0..self.lists.blocks.len()).any(|b| matches!(self.look(b), Look::AllAndList))
     }
 
+    /// How many atoms a block's list has.
+    pub(crate) fn entries(&self, block: usize) -> usize {
+        match &self.lists.blocks[block] {
+            Entry::Listed { atoms, .. } => atoms.len(),
+            _ => 0,
+        }
+    }
+
     pub(crate) fn look(&self, block: usize) -> Look<'_> {
         match &self.lists.blocks[block] {
             Entry::Unknown => Look::AllAndList,

@@ -57,6 +57,9 @@ const SHORTENED: f64 = 0.25;
 const MAX_ENTRIES: usize = 1 << 24;
 const MAX_ENTRIES_EACH: usize = 40;
 
+/// Entries of lists, for each of those.
+pub(crate) const LIST_ENTRIES: usize = 2;
+
 /// One for so many bytes of a memory budget: two Hessians of single precision then take an eighth of it.
 const ENTRY_SHARE: u64 = 64;
 
@@ -144,7 +147,13 @@ pub(crate) fn solve_net(
     let mut rows = task.rows.clamp(64, net.len.max(64));
     // With few samples an atom the boundaries between atoms are seen by samples that lie off them, or not at all.
     let runners_up = !net.whole && net.len < FEW * n;
-    let mut current = pass(problem, net, phi, lambda, Want { rows, runners_up, lists: true, ..task.first });
+    let mut current = pass(
+        problem,
+        net,
+        phi,
+        lambda,
+        Want { rows, runners_up, lists: LIST_ENTRIES * task.entries, ..task.first },
+    );
     if !current.smoothmax.is_finite() {
         return Err(Error::non_finite(
             format!("cost {}", problem.cost.name()),
@@ -193,7 +202,13 @@ pub(crate) fn solve_net(
             net,
             &trial,
             lambda,
-            Want { rows, runners_up, lists: true, exact: task.first.exact, ..Want::default() },
+            Want {
+                rows,
+                runners_up,
+                lists: LIST_ENTRIES * task.entries,
+                exact: task.first.exact,
+                ..Want::default()
+            },
         );
         let gain =
             objective(problem, &trial, task.ridge, &next) - objective(problem, phi, task.ridge, &current);
