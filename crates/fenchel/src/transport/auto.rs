@@ -288,10 +288,11 @@ impl<'a, 'b> Run<'a, 'b> {
     /// a sample.
     fn enough(&mut self, per_atom: f64, least: usize) -> Result<usize> {
         let mut net = self.net(PROBE)?;
-        let shared = pass(self.problem, &mut net, &self.phi, self.lambda, Want::default()).effective_atoms;
+        let want = Want { rows: PROBE, ..Want::default() };
+        let probe = pass(self.problem, &mut net, &self.phi, self.lambda, want);
         // Atoms of tiny weight look more important than they are before their potentials are right.
-        let shared = shared.min(GROWTH * self.shared);
-        self.rows = rows_guessed(self.problem.atoms(), shared, self.entries);
+        let shared = probe.effective_atoms.min(GROWTH * self.shared);
+        self.rows = rows_guessed(&probe, shared, self.entries);
         let wanted = per_atom * shared;
         Ok((wanted as usize).next_power_of_two().clamp(least, self.max_len.max(least)))
     }

@@ -7,15 +7,15 @@
 
 use super::hessian::{Hessian, Rows};
 use super::hunt::{Finder, Hunt};
-use super::kernels::{raise, runner_up, scores, square_dot};
+use super::kernels::{raise, scores, square_dot};
 use super::lists::{Checked, Lists, Look};
 use super::net::Net;
 use super::problem::{Frozen, is_entropic};
 use super::rounding::{self, Rounded, Rounding};
+use super::row::{RowSums, hessian_row, weigh_row};
 use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
 use crate::simd;
-use crate::smoothmax::curvature_of_weights;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -217,7 +217,7 @@ pub(super) struct Context<'a> {
     /// Kept in a list: u_i − τ above this for some sample of the block, in cost units.
     pub(super) keep_above: f64,
     rows_stride: Option<usize>,
-    want: Want<'a>,
+    pub(super) want: Want<'a>,
     pub(super) entropic: bool,
     inverse_nu: Vec<f64>,
     pub(super) eta_total: f64,
@@ -326,6 +326,8 @@ impl<'a> Context<'a> {
                         if let Some(list) = &mut list {
                             list.sort_unstable();
                             list.dedup();
+                            // Most of its room was for what stood in it several times.
+                            list.shrink_to_fit();
                         }
                         keep(b, list, &mut w);
                     }
@@ -339,6 +341,7 @@ impl<'a> Context<'a> {
                 }
             }
         }
+        w.rows.shrink();
         if let Some(hunt) = hunt {
             w.pairs += hunt.pairs();
         }
@@ -493,7 +496,7 @@ impl<'a> Context<'a> {
                 }
                 if self.rows_stride.is_some_and(|s| j % s == 0) && !top.is_nan() {
                     let tops = if list { &mut buffers.top[..] } else { &mut [] };
-                    let share = self.hessian_row(u, p, &sums, view, tops, &mut buffers.d);
+                    let share = hessian_row(self, u, p, &sums, view.eta, tops, &mut buffers.d);
                     buffers.row_shares.push(share);
                     buffers.row_weights.push(weight);
                 }
@@ -528,90 +531,6 @@ impl<'a> Context<'a> {
     /// Whether a row of the Hessian can want an atom that has no weight in it.
     pub(super) fn looks_for_runners_up(&self) -> bool {
         self.want.runners_up && self.entropic && self.rows_stride.is_some()
-    }
-
-    /// Adds a row of the Hessian, at λ, or where one atom has it all to itself at the strength at which the runner-up
-    /// comes in: samples between such atoms are few, and what they say of the boundary is nothing or too much.
-    /// Returns λ over that strength; the runner-up is then to be listed, in `tops` if there are any.
-    fn hessian_row(
-        &self,
-        u: &[f64],
-        p: &[f64],
-        sums: &RowSums,
-        view: &View<'_>,
-        tops: &mut [f64],
-        to: &mut Vec<f64>,
-    ) -> f64 {
-        let start = to.len();
-        if !self.entropic {
-            to.resize(start + p.len(), 0.0);
-            let d = &mut to[start..];
-            curvature_of_weights(&*self.problem.smooth, p, view.eta, self.lambda, d);
-            d.iter_mut().for_each(|d| *d *= self.lambda);
-            return 1.0;
-        }
-        let second = if self.want.runners_up { runner_up(u) } else { None };
-        match second {
-            Some((second, gap)) if gap > ALONE * self.lambda => {
-                let share = ALONE * self.lambda / gap;
-                to.resize(start + p.len(), 0.0);
-                let d = &mut to[start..];
-                let top = u[second] + gap;
-                let sum = simd::exp_weights(u, top, share / self.lambda, Some(view.eta), d);
-                d.iter_mut().for_each(|d| *d *= share / sum);
-                if let Some(top) = tops.get_mut(second) {
-                    *top = top.max(0.0);
-                }
-                share
-            }
-            _ => {
-                to.extend(p.iter().map(|p| p * sums.scale));
-                1.0
-            }
-        }
-    }
-}
-
-/// A runner-up this many λ or more below the top has no share in a row to speak of.
-const ALONE: f64 = 3.0;
-
-/// One row's smooth maximum.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RowSums {
-    pub(crate) value: f64,
-    /// Σ p_i u_i.
-    pub(crate) linear: f64,
-    pub(crate) threshold: f64,
-    /// The factor by which the weights have to be scaled to sum to one.
-    pub(crate) scale: f64,
-}
-
-/// The smooth maximum of scores `u` with maximum `top`; KL in place of the general solve where it is that.
-#[inline]
-#[expect(clippy::too_many_arguments, reason = "one row of a hot loop, spelled out")]
-pub(crate) fn weigh_row(
-    problem: &Frozen,
-    entropic: bool,
-    lambda: f64,
-    u: &[f64],
-    top: f64,
-    eta: &[f64],
-    eta_rest: f64,
-    p: &mut [f64],
-    scratch: &mut Scratch,
-) -> RowSums {
-    if top.is_nan() {
-        // A cost that is not finite: whoever asked for the pass refuses it.
-        p.fill(0.0);
-        return RowSums { value: f64::NAN, linear: f64::NAN, threshold: f64::NAN, scale: 0.0 };
-    }
-    if entropic {
-        let sum = simd::exp_weights(u, top, 1.0 / lambda, Some(eta), p);
-        let value = top + lambda * sum.ln();
-        RowSums { value, linear: simd::dot(p, u) / sum, threshold: value, scale: 1.0 / sum }
-    } else {
-        let s = problem.smooth.solve(&Row { u, eta, eta_rest, lambda }, None, p, scratch);
-        RowSums { value: s.value, linear: simd::dot(p, u), threshold: s.threshold, scale: 1.0 }
     }
 }
 

@@ -109,6 +109,12 @@ impl Rows {
         self.groups.push(group);
     }
 
+    /// Gives back room that no row took.
+    pub(crate) fn shrink(&mut self) {
+        self.columns.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
     /// Adds, atom by atom and one kind after the other: Σ_j w_j d_j, what that was with each row at its own strength, and
     /// Σ_j w_j d_j²/Σd_j.
     fn add_sums(&self, sums: &mut [f64], local: &mut Local) {
@@ -362,7 +368,8 @@ impl<'a> System<'a> {
             held: None,
             bundle: hessian.parts.len().div_ceil(bundles).max(1),
         };
-        let mut sums = system.sum(4 * n, |part, sums, local| part.add_sums(sums, local));
+        let half = hessian.parts.len().div_ceil(2).max(1);
+        let mut sums = system.sum_in(half, 4 * n, |part, sums, local| part.add_sums(sums, local));
         let share = |i: usize| if sums[n + i] > 0.0 { sums[i] / sums[n + i] } else { 1.0 };
         let near = |i: usize| if sums[i] > 0.0 { sums[3 * n + i] / sums[i] } else { 1.0 };
         system.near = (0..n).map(near).collect();
@@ -380,6 +387,7 @@ impl<'a> System<'a> {
         self.sum_in(self.bundle, size, add)
     }
 
+    /// The same, in as few sums as there are of so many parts each: large sums take room.
     fn sum_in(
         &self,
         parts_each: usize,
@@ -447,7 +455,6 @@ impl<'a> System<'a> {
     fn coarse_of(&self, starts: &[u32]) -> Option<Coarse> {
         let count = starts.len() - 1;
         let cell = coarse::cells(starts);
-        // Few sums: each is a matrix.
         let half = self.hessian.parts.len().div_ceil(2).max(1);
         let mut matrix = self.sum_in(half, count * count, |part, matrix, local| {
             part.add_cells(&cell, count, matrix, local);

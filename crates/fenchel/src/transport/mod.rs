@@ -24,6 +24,7 @@ mod oracle;
 mod plan;
 mod problem;
 mod rounding;
+mod row;
 mod settings;
 mod solution;
 

@@ -364,11 +364,10 @@ pub(crate) fn rows_wanted(pass: &Pass, len: usize, entries: usize) -> usize {
     by_accuracy.max(by_cost).min(entries / per_row).clamp(64, len.max(64))
 }
 
-/// Rows to ask for before any have been seen, among `n` atoms `shared` of which are effective.
-pub(crate) fn rows_guessed(n: usize, shared: f64, entries: usize) -> usize {
-    // Weights above a thousandth of a row are spread over some times as many atoms as a Gaussian's standard deviation.
-    let per_row = (8.0 * n as f64 / shared.max(1.0)).clamp(1.0, n as f64);
-    ((8.0 * shared) as usize).min((entries as f64 / per_row) as usize)
+/// Rows to ask for before a net has been seen, by a probe.
+pub(crate) fn rows_guessed(probe: &Pass, shared: f64, entries: usize) -> usize {
+    let per_row = (probe.hessian.entries() / probe.hessian.rows().max(1)).max(1);
+    ((8.0 * shared) as usize).min(entries / per_row)
 }
 
 /// How many entries H's rows may have, among `n` atoms and with so many bytes of memory to stay within.

@@ -3,8 +3,8 @@
 //! (Altschuler, Weed, Rigollet 2017).
 
 use super::draws::Draws;
-use super::evaluate::RowSums;
 use super::problem::{Frozen, is_entropic};
+use super::row::RowSums;
 use crate::simd;
 
 /// What the rounded plan costs on its net.
