@@ -30,7 +30,10 @@ class Peer:
 
 
 def _peers_of_many(problem: Problem) -> list[Peer]:
-    """Peers on problems with many atoms, and how long they get: goal times what ours takes, and more."""
+    """Peers on problems with many atoms; they get goal times what ours takes, and more.
+
+    These settings are where a search starts (``--grid``), not yet the best of one.
+    """
     ott = ott_solver.Config
     if len(problem.atoms) == 10_000:
         plain, averaged, goal, limit = ott(1024, 20.0), ott(256, 20.0, newest_weight=0.01), 10.0, 60.0
