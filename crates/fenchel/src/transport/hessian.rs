@@ -115,8 +115,8 @@ impl Rows {
         self.values.shrink_to_fit();
     }
 
-    /// Adds, atom by atom and one kind after the other: Σ_j w_j d_j, what that was with each row at its own strength, and
-    /// Σ_j w_j d_j²/Σd_j.
+    /// Adds, atom by atom and one kind after the other: Σ_j w_j d_j, what that was with each row at its own strength,
+    /// Σ_j w_j d_j²/Σd_j, and Σ_j w_j d_j times the row's share.
     fn add_sums(&self, sums: &mut [f64], local: &mut Local) {
         let n = sums.len() / 4;
         for g in &self.groups {
