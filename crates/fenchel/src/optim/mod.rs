@@ -4,8 +4,10 @@
 //! result is decided there and nowhere else, from the test that ended the run.
 
 mod memory;
+mod watch;
 
 pub use memory::Memory;
+pub(crate) use watch::Watch;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -78,7 +80,8 @@ pub enum Flow {
 
 /// Receives progress; may stop the run. A closure `FnMut(&Progress) -> Flow` that is `Send` is an observer.
 pub trait Observer: Send {
-    /// Called between steps, from the thread that runs the solve, a few times a second at least.
+    /// Called between steps, and within long ones, a few times a second at least; from one thread at a time, which need
+    /// not be the one that runs the solve.
     fn progress(&mut self, progress: &Progress<'_>) -> Flow;
 
     /// Called where the run could be taken up again later: `save` makes the bytes of its state. Whoever wants to
@@ -108,6 +111,8 @@ pub struct Loop<'a> {
     /// Time spent before.
     before: Duration,
     limit: Option<Duration>,
+    /// When the observer was last asked.
+    asked: Instant,
     observer: &'a mut dyn Observer,
 }
 
@@ -130,7 +135,20 @@ impl<'a> Loop<'a> {
     pub fn resumed(limit: Option<f64>, before: f64, observer: &'a mut dyn Observer) -> Self {
         let limit = limit.and_then(|s| Duration::try_from_secs_f64(s).ok());
         let before = Duration::try_from_secs_f64(before).unwrap_or_default();
-        Loop { start: Instant::now(), before, limit, observer }
+        let start = Instant::now();
+        Loop { start, before, limit, asked: start, observer }
+    }
+
+    /// The same run, which has to end after `until` seconds since its start, if that is before its own limit.
+    pub(crate) fn within(&mut self, until: f64) -> Loop<'_> {
+        let until = Duration::try_from_secs_f64(until).ok();
+        let limit = [self.limit, until].into_iter().flatten().min();
+        Loop { start: self.start, before: self.before, limit, asked: self.asked, observer: &mut *self.observer }
+    }
+
+    /// The time budget in seconds, infinite without one.
+    pub(crate) fn limit(&self) -> f64 {
+        self.limit.map_or(f64::INFINITY, |limit| limit.as_secs_f64())
     }
 
     fn elapsed(&self) -> Duration {
@@ -142,9 +160,9 @@ impl<'a> Loop<'a> {
         self.elapsed().as_secs_f64()
     }
 
-    /// Share of the time budget that is spent, 0 without a budget.
-    pub fn spent(&self) -> f64 {
-        self.limit.map_or(0.0, |l| self.seconds() / l.as_secs_f64().max(1e-9))
+    /// Whether the time budget is spent.
+    fn is_over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.elapsed() >= limit)
     }
 
     /// Offers the state of the run.
@@ -154,12 +172,10 @@ impl<'a> Loop<'a> {
 
     /// Reports progress; the status if the run has to end here, none if it may go on.
     pub fn check(&mut self, progress: &Progress<'_>) -> Option<Status> {
+        self.asked = Instant::now();
         if self.observer.progress(progress) == Flow::Stop {
             return Some(Status::Interrupted);
         }
-        match self.limit {
-            Some(limit) if self.elapsed() >= limit => Some(Status::MaxTime),
-            _ => None,
-        }
+        self.is_over().then_some(Status::MaxTime)
     }
 }

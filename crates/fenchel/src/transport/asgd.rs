@@ -45,14 +45,13 @@ pub(crate) fn solve(
     }
     let samples = (asgd.steps as f64 * asgd.batch as f64 / 8.0).clamp(4096.0, 131_072.0);
     let ascended = run.samples * problem.atoms() as u64;
-    let hurried = run.ended == Some(Status::Interrupted);
-    let evidence = run.certificate(samples as usize, hurried, None, drawn)?;
+    let evidence = run.certificate(samples as usize, None, drawn)?;
     let tolerance = settings.tolerance;
     let holds = evidence.marginal.l1 <= tolerance && evidence.interval.width() <= tolerance * problem.unit;
     let (status, certified) = if holds {
         (Status::Converged, Certified::Interval)
     } else {
-        (evidence.ended.or(run.ended).unwrap_or(Status::MaxIterations), Certified::Nothing)
+        (run.ended.or(evidence.ended).unwrap_or(Status::MaxIterations), Certified::Nothing)
     };
     problem.work.add(ascended, ascended);
     let guarantee = guarantee(problem, &run.phi, run.lambda, settings.seed, &walk.steps)?;
@@ -130,7 +129,7 @@ fn ascend(
             target: settings.tolerance,
             iterate: &problem.as_given(&walk.mean),
         };
-        run.ended = run.control.check(&progress);
+        run.ended = run.control.within(run.solving_until()).check(&progress);
         if run.ended.is_some() {
             break;
         }
@@ -216,7 +215,7 @@ fn least_curvature(problem: &Frozen, phi: &[f64], lambda: f64, seed: u64) -> Res
             return Ok(if quotient * lambda > 1e-13 { quotient } else { 0.0 });
         }
         curvature = quotient;
-        v = system.solve(&v, None);
+        v = system.solve(&v, None, &|| true);
     }
     Ok(curvature.max(0.0))
 }

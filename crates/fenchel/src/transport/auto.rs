@@ -17,7 +17,7 @@ use super::solution::{Certified, HistoryPoint, Solution};
 
 use crate::bounds;
 use crate::error::Result;
-use crate::optim::{Loop, Progress, Status};
+use crate::optim::{Loop, Progress, Silent, Status};
 use crate::simd;
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +39,20 @@ const PER_MERGED_ATOM: usize = 16;
 const GROWTH: f64 = 8.0;
 /// Samples that tell how many atoms share in a sample.
 const PROBE: usize = 128;
-/// Share of the time budget that solving may take; the rest is the certificate's.
+/// Share of the time budget that solving may take, as planned; the rest is the certificate's. A net that takes longer than
+/// was foreseen is given up after the other.
 const SOLVE_SHARE: f64 = 0.6;
+const SOLVE_SHARE_AT_MOST: f64 = 0.85;
+/// A certificate is given up after this share of the budget, for one that is made in a hurry.
+const CERTIFY_SHARE: f64 = 0.95;
+/// Seconds for the certificate of a run that was interrupted.
+const GRACE: f64 = 0.5;
+/// Passes over a net that a certificate in a hurry counts on.
+const HURRIED_PASSES: f64 = 6.0;
 /// Damping at the first λ; with λ it falls.
 const FIRST_DELTA: f64 = 0.1;
+/// While solving, weights of a sample that together are less than this share of the tolerance may be left out.
+const LEFT_OUT: f64 = 1e-6;
 /// Nets of a certificate.
 const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
@@ -251,7 +261,8 @@ impl<'a, 'b> Run<'a, 'b> {
     fn refine(&mut self, levels: &'a [Level], to: usize, lambda: f64) -> Result<()> {
         let from = self.level;
         let slopes = if from < to {
-            let mut net = self.net(self.len.max(FIRST))?;
+            let len = if self.ended.is_some() { FIRST } else { self.len.max(FIRST) };
+            let mut net = self.net(len)?;
             let want = Want { slopes: true, ..Want::default() };
             pass(self.problem, &mut net, &self.phi, self.lambda, want).slopes
         } else {
@@ -339,6 +350,8 @@ impl<'a, 'b> Run<'a, 'b> {
             rows: self.rows,
             entries: self.entries,
             first: Want { exact: true, ..Want::default() },
+            left_out: LEFT_OUT * tolerance,
+            must: false,
             done: &done,
             progress: Progress {
                 phase: "solving",
@@ -349,7 +362,14 @@ impl<'a, 'b> Run<'a, 'b> {
                 iterate: &[],
             },
         };
-        let solved = solve_net(problem, &mut net, &mut self.phi, &task, &mut self.control)?;
+        let mut control = self.control.within(self.solving_until());
+        let solved = match solve_net(problem, &mut net, &mut self.phi, &task, &mut control)? {
+            Ok(solved) => solved,
+            Err(ended) => {
+                self.ended = Some(ended);
+                return Ok(f64::INFINITY);
+            }
+        };
         // The old potentials erred by about the noise of the net before, and were tested with the noise of
         // this one; the new ones err by this one's.
         let tested = l1(&solved.first.q, &problem.nu);
@@ -432,15 +452,14 @@ impl<'a, 'b> Run<'a, 'b> {
                 .max(FIRST)
                 .min(self.max_len);
             let finish = Finish { len, enough, certificate_len, best: best.clone(), grow };
-            let hurried = self.ended.is_some();
-            let evidence = self.certificate(certificate_len, hurried, Some(finish), drawn.take())?;
+            let evidence = self.certificate(certificate_len, Some(finish), drawn.take())?;
             let l1_holds = evidence.marginal.l1 <= tolerance;
             let lower_holds = 2.0 * evidence.lower_noise <= tolerance * unit;
             let width_holds = evidence.interval.width() <= tolerance * unit;
             if l1_holds && width_holds {
                 return Ok((evidence, Status::Converged, Certified::Interval));
             }
-            let stopped = evidence.ended.or(self.ended);
+            let stopped = self.ended.or(evidence.ended);
             // What would help: a larger net (the potentials are off), or a larger certificate.
             let true_error = evidence.marginal.chi2.max(0.0).sqrt();
             grow = !l1_holds && !self.whole && true_error > 0.7 * tolerance && self.len < self.max_len;
@@ -511,27 +530,31 @@ impl<'a, 'b> Run<'a, 'b> {
         }
     }
 
-    /// Certifies the current potentials. In a hurry (stopped, or out of time) on small nets. `drawn` are those of its
-    /// nets that were done before the run was taken up again.
+    /// Seconds after which no more is solved.
+    pub(super) fn solving_until(&self) -> f64 {
+        SOLVE_SHARE_AT_MOST * self.control.limit()
+    }
+
+    /// Certifies the current potentials on nets of `len` samples; in a hurry (interrupted, or out of time) on what can be had.
+    /// `drawn` are those of its nets that were done before the run was taken up again.
     pub(crate) fn certificate(
         &mut self,
         len: usize,
-        hurried: bool,
         finish: Option<Finish>,
         drawn: Option<Drawn>,
     ) -> Result<Evidence> {
         let started = self.control.seconds();
-        let drawn = drawn.unwrap_or_default();
         // The drawn nets are put in when the state is offered.
         let state = self.state(Place::Certify(finish, Drawn::default()));
         let mut phi = self.phi.clone();
         center(&mut phi);
         self.certificates += 1;
-        let plan = certificate::Plan {
+        let mut plan = certificate::Plan {
             replicates: REPLICATES,
-            len: if hurried { (len / 8).max(FIRST) } else { len },
+            // There will be none that is as good as asked for.
+            len: if self.ended.is_some() { (len / 8).max(FIRST) } else { len },
             stream: self.certificates << 16,
-            max_iterations: if hurried { 6 } else { 20 },
+            max_iterations: if self.ended.is_some() { 6 } else { 20 },
             rows: self.rows,
             entries: self.entries,
             delta: self.delta,
@@ -539,23 +562,68 @@ impl<'a, 'b> Run<'a, 'b> {
             lambda: if self.problem.is_smooth { self.problem.lambda } else { self.lambda },
             seed: self.settings.seed,
             target: self.settings.tolerance,
+            hurry: None,
         };
-        let whole = self.cloud_len().and_then(|_| self.whole_net());
-        let mut silent = crate::optim::Silent;
-        let mut unhurried = Loop::new(None, &mut silent);
+        let hurried = matches!(self.ended, Some(Status::Interrupted | Status::MaxTime));
         let evidence = if hurried {
-            certify(self.problem, &phi, plan, whole, drawn, None, &mut unhurried)?
+            Err(self.ended)
         } else {
+            let whole = self.cloud_len().and_then(|_| self.whole_net());
             let offers = (self.ended.is_none()).then_some(Offers {
                 saver: &mut self.saver,
                 settings: self.settings,
                 state,
             });
-            certify(self.problem, &phi, plan, whole, drawn, offers, &mut self.control)?
+            let until = CERTIFY_SHARE * self.control.limit();
+            let mut control = self.control.within(until);
+            certify(self.problem, &phi, plan, whole, drawn.unwrap_or_default(), offers, &mut control)?
+                .map_err(Some)
+        };
+        let evidence = match evidence {
+            Ok(evidence) => evidence,
+            Err(ended) => {
+                self.ended = ended.or(self.ended);
+                let whole = self.hurry(&mut plan, &phi, len)?;
+                // Who has said stop is not asked again.
+                let mut silent = Silent;
+                let mut control = if self.ended == Some(Status::Interrupted) {
+                    Loop::new(None, &mut silent)
+                } else {
+                    self.control.within(f64::INFINITY)
+                };
+                match certify(self.problem, &phi, plan, whole, Drawn::default(), None, &mut control)? {
+                    Ok(evidence) => evidence,
+                    Err(_) => unreachable!("in a hurry the first nets are not given up"),
+                }
+            }
         };
         self.samples += evidence.samples;
         self.seconds = self.control.seconds() - started;
         Ok(evidence)
+    }
+
+    /// Cuts `plan` down to what can be had in the time that is left, or in that of grace, and to nets of `len` samples;
+    /// the whole source, where it has finite support and there is time for it.
+    fn hurry(&mut self, plan: &mut certificate::Plan, phi: &[f64], len: usize) -> Result<Option<Net>> {
+        let started = self.control.seconds();
+        let left = self.control.limit() - started;
+        let hurry = if self.ended == Some(Status::Interrupted) { GRACE.min(left) } else { left };
+        let mut net = self.net(PROBE)?;
+        let want = Want { rows: PROBE, exact: true, ..Want::default() };
+        pass(self.problem, &mut net, phi, plan.lambda, want);
+        let probe = self.control.seconds() - started;
+        let hurry = (hurry - probe).max(0.0);
+        let passes = hurry / probe.max(1e-9);
+        plan.hurry = Some(hurry);
+        plan.stream += REPLICATES;
+        plan.max_iterations = 6;
+        plan.replicates = (passes as u64).clamp(2, REPLICATES);
+        let affordable = (passes / HURRIED_PASSES * PROBE as f64) as usize;
+        let each = affordable / plan.replicates as usize;
+        plan.len = each.clamp(PROBE, len.max(PROBE));
+        // The largest power of two: Sobol' points are even in such numbers.
+        plan.len = 1 << plan.len.ilog2();
+        Ok(self.cloud_len().filter(|&whole| whole <= affordable).and_then(|_| self.whole_net()))
     }
 
     pub(crate) fn solution(

@@ -9,20 +9,22 @@
 //! The plan comes from re-solving the net's own dual, starting at φ: p has marginal q ≈ ν, and costs
 //! h_r(φ_r) + (q − ν)·φ_r. Mixing in a little of the product plan with marginal r = q + (ν − q)/θ mends
 //! the rest: (1−θ)p + θr has marginal ν, and by convexity costs at most the same mixture of costs. Where θ
-//! comes out large, because the net was too coarse to be solved well, p is rounded instead, row by row. The
+//! comes out large, because the net was too coarse to be solved well, p is rounded instead, row by row.
+//! Among many atoms what is taken from some goes to others nearby, which costs so little that most nets need not be
+//! solved at all; whether that is so, another net tells, which no number comes from. The
 //! means of L_r and U_r with Student's t quantiles, widened by [`REPEATED`], are the ends of the interval. A
 //! source with finite support that fits is used whole: then there is one net, and no sampling error.
 
 use super::checkpoint::{Drawn, Offers};
 use super::draws::Draws;
-use super::evaluate::{Want, pass};
+use super::evaluate::{Want, pass, watched_pass};
 use super::net::Net;
 use super::newton::{LIST_ENTRIES, Solved, Task, l1, solve_net};
 use super::problem::{Frozen, purpose};
 use super::rounding::{Rounded, Rounding};
 use super::solution::{Bounds, Interval, MarginalError};
 use crate::error::{Error, Result};
-use crate::optim::{Loop, Progress, Status};
+use crate::optim::{Loop, Progress, Status, Watch};
 use crate::simd;
 use serde::{Deserialize, Serialize};
 
@@ -60,10 +62,13 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// The tolerance asked for.
     pub(crate) target: f64,
+    /// Seconds that all may take together, where what can be had is wanted: a net is then solved for its share of them, and
+    /// none is begun after them.
+    pub(crate) hurry: Option<f64>,
 }
 
-/// Certifies `phi`. `whole` is the source itself, where it has finite support and is used whole; `drawn` are nets that
-/// were done before.
+/// Certifies `phi`; why not, if the run had to end before there was enough to go by and nobody was in a hurry. `whole` is
+/// the source itself, where it has finite support and is used whole; `drawn` are nets that were done before.
 pub(crate) fn certify(
     problem: &Frozen,
     phi: &[f64],
@@ -72,17 +77,29 @@ pub(crate) fn certify(
     drawn: Drawn,
     mut offers: Option<Offers<'_>>,
     control: &mut Loop<'_>,
-) -> Result<Evidence> {
+) -> Result<std::result::Result<Evidence, Status>> {
     let Plan { lambda, seed, target, .. } = plan;
+    let started = control.seconds();
     let exact = whole.is_some();
     // Rounding mends a small error in the 1-norm, but not within a cap.
     let capped = (0..problem.atoms()).any(|i| problem.generator(i).cap().is_finite());
     // Among many atoms, what a plan's mending costs is drawn; where there is nothing random, it is summed.
     let dense = exact || problem.index.is_none() || problem.atoms() <= SUMMED;
     let mut whole = whole;
-    let replicates = if exact { 1 } else { plan.replicates.max(2) };
+    let replicates = if exact { 1 } else { plan.replicates.max(LEAST) };
     let Drawn { mut draws, mut samples } = drawn;
     let mut ended = None;
+    let mends = !dense && !capped;
+    let solves = if !mends {
+        true
+    } else if plan.hurry.is_some() {
+        false
+    } else {
+        match mended_gap(problem, phi, &plan, control)? {
+            Ok(gap) => gap > MENDED * target * problem.unit,
+            Err(ended) => return Ok(Err(ended)),
+        }
+    };
     for r in draws.len() as u64..replicates {
         if let Some(offers) = &mut offers
             && ended.is_none()
@@ -95,33 +112,52 @@ pub(crate) fn certify(
             None => Net::draw(problem, seed, key, plan.len)?,
         };
         samples += net.len as u64;
-        let enough = 0.15 * target;
+        let enough = if mends { MENDED } else { SOLVED } * target;
+        let progress = Progress {
+            phase: "certifying",
+            fraction: r as f64 / replicates as f64,
+            samples,
+            error: 0.0,
+            target,
+            iterate: &[],
+        };
         let task = Task {
             lambda,
             ridge: 0.0,
-            max_iterations: plan.max_iterations,
+            max_iterations: if solves { plan.max_iterations } else { 0 },
             delta: plan.delta,
             rows: plan.rows,
             entries: plan.entries,
             first: Want { mean_cost: dense, all: dense, exact: true, ..Want::default() },
+            left_out: 0.0,
+            // Two nets are the least that says something.
+            must: plan.hurry.is_some() && (draws.len() as u64) < LEAST,
             done: &|p| (!capped && l1(&p.q, &problem.nu) <= enough) || mixing(&p.q, problem) <= enough,
-            progress: Progress {
-                phase: "certifying",
-                fraction: r as f64 / replicates as f64,
-                samples,
-                error: 0.0,
-                target,
-                iterate: &[],
-            },
+            progress,
         };
         let mut own = phi.to_vec();
-        let solved = solve_net(problem, &mut net, &mut own, &task, control)?;
+        // What the nets before did not use is left to those to come.
+        let share = |hurry: f64| {
+            let spent = control.seconds() - started;
+            control.seconds() + (hurry - spent).max(0.0) / (replicates - r) as f64
+        };
+        let until = plan.hurry.map_or(f64::INFINITY, share);
+        let solved = match solve_net(problem, &mut net, &mut own, &task, &mut control.within(until))? {
+            Ok(solved) => solved,
+            Err(status) => {
+                ended = Some(status);
+                break;
+            }
+        };
+        if plan.hurry.is_none() {
+            ended = solved.ended;
+        }
         // Weights hide an infinite cost, means do not.
         if let Some(i) = net.mean_cost.as_ref().and_then(|m| m.iter().position(|c| !c.is_finite())) {
             let at = format!("a sample of the source, atom {}", problem.active[i]);
             return Err(Error::non_finite(format!("cost {}", problem.cost.name()), at, f64::INFINITY));
         }
-        let rounded = if mixing(&solved.last.q, problem) > enough {
+        let rounded = if mends || mixing(&solved.last.q, problem) > enough {
             let drawn = (!dense).then_some((seed, purpose::MENDING + key));
             let rounding = Rounding::new(problem, &own, lambda, &solved.last.q, drawn);
             let want = Want {
@@ -130,17 +166,71 @@ pub(crate) fn certify(
                 rounding: Some(&rounding),
                 ..Want::default()
             };
-            pass(problem, &mut net, &own, lambda, want).rounded.filter(|r| !r.outside)
+            let rounded = if plan.hurry.is_some() {
+                Ok(pass(problem, &mut net, &own, lambda, want))
+            } else {
+                let watch = Watch::new(control, progress);
+                watched_pass(problem, &mut net, &own, lambda, want, &watch)
+            };
+            ended = ended.or(rounded.as_ref().err().copied());
+            rounded.ok().and_then(|pass| pass.rounded).filter(|r| !r.outside)
         } else {
             None
         };
+        // A net that was given up is left out, unless it is all there can be.
+        if ended.is_some() && !exact {
+            break;
+        }
         draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved, rounded, (seed, key)));
-        ended = ended.or(solved.ended);
-        if ended.is_some() && draws.len() >= 2 {
+        let over = plan.hurry.is_some_and(|hurry| control.seconds() - started >= hurry);
+        if over && draws.len() as u64 >= LEAST {
             break;
         }
     }
-    Ok(summarise(problem, &draws, samples, ended, exact))
+    let least = if exact { 1 } else { LEAST };
+    Ok(match ended {
+        Some(status) if (draws.len() as u64) < least => Err(status),
+        _ => Ok(summarise(problem, &draws, samples, ended, exact)),
+    })
+}
+
+/// U − L on a net of its own, where nothing is solved; why not, if the run had to end.
+fn mended_gap(
+    problem: &Frozen,
+    phi: &[f64],
+    plan: &Plan,
+    control: &mut Loop<'_>,
+) -> Result<std::result::Result<f64, Status>> {
+    let key = purpose::CERTIFICATE + plan.stream + ASIDE;
+    let mut net = Net::draw(problem, plan.seed, key, plan.len.div_ceil(ASIDE_SHARE))?;
+    let progress = Progress {
+        phase: "certifying",
+        fraction: 0.0,
+        samples: 0,
+        error: 0.0,
+        target: plan.target,
+        iterate: &[],
+    };
+    let watch = Watch::new(control, progress);
+    let lists = LIST_ENTRIES * plan.entries;
+    let want = Want { lists, exact: true, ..Want::default() };
+    let first = match watched_pass(problem, &mut net, phi, plan.lambda, want, &watch) {
+        Ok(pass) => pass,
+        Err(ended) => return Ok(Err(ended)),
+    };
+    let drawn = Some((plan.seed, purpose::MENDING + key));
+    let rounding = Rounding::new(problem, phi, plan.lambda, &first.q, drawn);
+    let want = Want { lists, rounding: Some(&rounding), ..Want::default() };
+    let rounded = match watched_pass(problem, &mut net, phi, plan.lambda, want, &watch) {
+        Ok(pass) => pass.rounded.unwrap_or_default(),
+        Err(ended) => return Ok(Err(ended)),
+    };
+    let (penalty, smoothmax) = if problem.is_smooth {
+        (plan.lambda * rounded.divergence, first.smoothmax)
+    } else {
+        (0.0, first.exact)
+    };
+    Ok(Ok(rounded.cost + penalty - (simd::dot(&problem.nu, phi) - smoothmax)))
 }
 
 /// L_r, U_r and q_r of one net, with the unregularised pair.
@@ -237,6 +327,18 @@ fn product(problem: &Frozen, q: &[f64], theta: f64, net: &Net, key: (u64, u64)) 
     }
     (cost, divergence)
 }
+
+/// The marginal error at which a net is solved, as a share of the tolerance: where it is mixed with a product, and where it
+/// is mended nearby; there also the gap at which nothing has to be solved, as a share of it times the spread.
+const SOLVED: f64 = 0.15;
+const MENDED: f64 = 0.5;
+
+/// The net that is looked at beforehand has a number of its own, and is smaller than those that count by this factor.
+const ASIDE: u64 = 1 << 15;
+const ASIDE_SHARE: usize = 4;
+
+/// Nets without which there is no interval.
+const LEAST: u64 = 2;
 
 /// Up to so many atoms all costs are summed.
 const SUMMED: usize = 4096;

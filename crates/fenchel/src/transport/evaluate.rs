@@ -3,7 +3,8 @@
 //! A pass costs samples × atoms evaluations at first; it leaves behind, for every block of samples, the
 //! list of atoms that can matter to it, and later passes look at those alone. What is left out has a
 //! weight below 2^-60 of its reference weight (or exactly zero, for divergences that cut off), whatever
-//! the cost: the lists rest on scores already seen and on how far potentials have moved since.
+//! the cost: the lists rest on scores already seen and on how far potentials have moved since. On the way, where
+//! nothing is reported, a pass may leave out as much as the tolerance does not see.
 
 use super::hessian::{Hessian, Rows};
 use super::hunt::{Finder, Hunt};
@@ -15,6 +16,7 @@ use super::rounding::{self, Rounded, Rounding};
 use super::row::{RowSums, hessian_row, weigh_row};
 use crate::divergence::{Row, Scratch};
 use crate::measure::Soa;
+use crate::optim::{Status, Watch};
 use crate::simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -35,7 +37,9 @@ pub(crate) struct Want<'a> {
     /// E[∂_y c(x, y_i) | x goes to atom i], for costs with tangents.
     pub(crate) slopes: bool,
     /// The rounded plan's cost.
-    pub(crate) rounding: Option<&'a Rounding>,
+    pub(crate) rounding: Option<&'a Rounding<'a>>,
+    /// Weights that together may be left out of a row; for KL.
+    pub(crate) left_out: f64,
     /// Look at all atoms, whatever they weigh.
     pub(crate) all: bool,
 }
@@ -105,8 +109,38 @@ const TILE: usize = 8192;
 
 /// One pass over `net` with potentials `phi` and strength `lambda`.
 pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, want: Want<'_>) -> Pass {
+    sums(problem, net, phi, lambda, want, &|| true)
+}
+
+/// The same as long as `watch` lets it go on; else why it did not.
+pub(crate) fn watched_pass(
+    problem: &Frozen,
+    net: &mut Net,
+    phi: &[f64],
+    lambda: f64,
+    want: Want<'_>,
+    watch: &Watch<'_, '_>,
+) -> Result<Pass, Status> {
+    let pass = sums(problem, net, phi, lambda, want, &|| watch.goes_on());
+    watch.ended().map_or(Ok(pass), Err)
+}
+
+/// The sums of a pass; over a part of the net only, once it no longer `goes_on`.
+fn sums(
+    problem: &Frozen,
+    net: &mut Net,
+    phi: &[f64],
+    lambda: f64,
+    want: Want<'_>,
+    goes_on: &(dyn Fn() -> bool + Sync),
+) -> Pass {
     let n = problem.atoms();
-    let width = -problem.smooth.negligible_below();
+    let entropic = is_entropic(&*problem.smooth);
+    let mut width = -problem.smooth.negligible_below();
+    if entropic {
+        // Σ η_i e^-width over what is left out is no more than that, for all η together.
+        width = width.min(-want.left_out.ln());
+    }
     // Generators of their own go by the place of an atom among all of them.
     let may_list = want.lists > 0 && width.is_finite() && n > 32 && !problem.smooth.is_per_atom();
     let blocks = net.blocks();
@@ -123,9 +157,10 @@ pub(crate) fn pass(problem: &Frozen, net: &mut Net, phi: &[f64], lambda: f64, wa
         lambda,
         lists: lists.as_ref().map(|l| l.check(phi)),
         keep_above: Lists::keep_above(width, lambda),
-        rows_stride: (want.rows > 0).then(|| (net.len / want.rows).max(1)),
+        rows_stride: (want.rows > 0).then(|| net.len.div_ceil(want.rows)),
         want,
-        entropic: is_entropic(&*problem.smooth),
+        goes_on,
+        entropic,
         inverse_nu: problem.nu.iter().map(|v| 1.0 / v).collect(),
         eta_total: problem.eta.iter().sum(),
         finder: None,
@@ -218,6 +253,7 @@ pub(super) struct Context<'a> {
     pub(super) keep_above: f64,
     rows_stride: Option<usize>,
     pub(super) want: Want<'a>,
+    goes_on: &'a (dyn Fn() -> bool + Sync),
     pub(super) entropic: bool,
     inverse_nu: Vec<f64>,
     pub(super) eta_total: f64,
@@ -293,6 +329,9 @@ impl<'a> Context<'a> {
             }
         };
         for b in blocks {
+            if !(self.goes_on)() {
+                break;
+            }
             let samples = b * self.net.block..((b + 1) * self.net.block).min(self.net.len);
             let look = match &self.lists {
                 Some(lists) => lists.look(b),

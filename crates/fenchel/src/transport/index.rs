@@ -104,6 +104,22 @@ impl Index {
         at
     }
 
+    /// How many nodes there are: parents before children, the root first.
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The atoms of a node.
+    pub(crate) fn range(&self, node: usize) -> Range<usize> {
+        self.nodes[node].first as usize..self.nodes[node].last as usize
+    }
+
+    /// The two children of a node, in the order of their atoms; none of a leaf.
+    pub(crate) fn children(&self, node: usize) -> Option<(usize, usize)> {
+        let right = self.nodes[node].right as usize;
+        (right > 0).then_some((node + 1, right))
+    }
+
     /// The ranges of atoms of all nodes, parents before children.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         self.nodes.iter().map(|node| node.first as usize..node.last as usize)

@@ -3,14 +3,14 @@
 //! A full pass over a block leaves behind the list of atoms that can matter to any of its samples. At the
 //! potentials φ⁰ of that pass an atom left out scored, for every sample of the block, more than
 //! (width + slack)·λ below the sample's threshold τ⁰, where weights are below 2^-60 of the reference weight
-//! (or zero) from width·λ on. When potentials move by Δ, the threshold falls by at most the largest fall of
+//! (or what a pass may leave out, or zero) from width·λ on. When potentials move by Δ, the threshold falls by at most the largest fall of
 //! a listed atom, τ ≥ τ⁰ + min Δ over the list (the threshold is monotone in the scores and moves with them),
 //! and an atom left out rises by its own Δ_i. The list therefore stays good while
 //! Δ_i − min Δ over the list ≤ slack·λ for all atoms left out. The few that rise most are added to every list,
 //! so that they do not decide for all. Nothing is asked of the cost.
 
 /// How much potentials may move, in units of λ, before a list is made anew.
-const SLACK: f64 = 8.0;
+const SLACK: f64 = 3.0;
 
 /// At most so many atoms are added to all lists.
 const MOVERS: usize = 64;

@@ -18,6 +18,7 @@ mod index;
 mod kernels;
 mod levels;
 mod lists;
+mod mending;
 mod net;
 mod newton;
 mod oracle;

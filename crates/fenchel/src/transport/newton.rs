@@ -18,16 +18,16 @@
 //! ν − q, λ is replaced by that strength, and its damping holds it to the atoms around it, not in place.
 
 use super::coarse;
-use super::evaluate::{Pass, Want, pass};
-use super::hessian::{Hessian, System};
+use super::evaluate::{Pass, Want, pass, watched_pass};
+use super::hessian::System;
 use super::net::Net;
 use super::problem::{Frozen, is_entropic};
 use crate::error::{Error, Result};
-use crate::optim::{Loop, Progress, Status};
+use crate::optim::{Loop, Progress, Status, Watch};
 use crate::simd;
 
 /// |log(ν/q)| is taken to be at most this in a step, and for KL, where q is too small, at most the other: just below
-/// the logarithm of the smallest weight that is told from nothing.
+/// the logarithm of the smallest weight that is told from nothing, if nothing more is left out.
 const LOG_CLIP: f64 = 3.0;
 const UP_CLIP: f64 = 40.0;
 
@@ -60,13 +60,16 @@ const MAX_ENTRIES_EACH: usize = 40;
 /// Entries of lists, for each of those.
 pub(crate) const LIST_ENTRIES: usize = 2;
 
-/// One for so many bytes of a memory budget: two Hessians of single precision then take an eighth of it.
-const ENTRY_SHARE: u64 = 64;
+/// One for so many bytes of a memory budget: two Hessians of single precision then take a quarter of it.
+const ENTRY_SHARE: u64 = 32;
 
 /// Damping falls after a step that left more than this share of the slope along it, and grows, though the step is
 /// taken, after one that turned more than the other round.
 const SHORT: f64 = 0.6;
 const FAR: f64 = -0.5;
+
+/// Where the Hessian rests on a subsample of rows, damping is at least this times the square of its relative error.
+const NOISE_DELTA: f64 = 0.1;
 
 /// Damping is at least this: along directions that only the ridge holds it must not outweigh it. After a step that was taken
 /// it is at most the other.
@@ -85,7 +88,7 @@ pub(crate) struct Solved {
     pub(crate) last: Pass,
     /// The damping it came to.
     pub(crate) delta: f64,
-    /// Set if the run has to end here.
+    /// Set if the run had to end before the net was solved.
     pub(crate) ended: Option<Status>,
 }
 
@@ -128,32 +131,40 @@ pub(crate) struct Task<'a> {
     pub(crate) entries: usize,
     /// Extra sums wanted in the first pass.
     pub(crate) first: Want<'a>,
+    /// Weights that together may be left out of a sample's, for KL.
+    pub(crate) left_out: f64,
+    /// The first pass is made whatever happens.
+    pub(crate) must: bool,
     /// Met when the solve may stop.
     pub(crate) done: &'a dyn Fn(&Pass) -> bool,
     /// For the observer: phase, share of the work done, samples so far, target.
     pub(crate) progress: Progress<'a>,
 }
 
-/// Improves `phi` on `net` until `task.done` holds.
+/// Improves `phi` on `net` until `task.done` holds; why not, if the run had to end before the first pass was over.
 pub(crate) fn solve_net(
     problem: &Frozen,
     net: &mut Net,
     phi: &mut Vec<f64>,
     task: &Task<'_>,
     control: &mut Loop<'_>,
-) -> Result<Solved> {
+) -> Result<std::result::Result<Solved, Status>> {
     let n = problem.atoms();
     let lambda = task.lambda;
-    let mut rows = task.rows.clamp(64, net.len.max(64));
+    let mut rows = if task.max_iterations == 0 { 0 } else { task.rows.clamp(64, net.len.max(64)) };
     // With few samples an atom the boundaries between atoms are seen by samples that lie off them, or not at all.
     let runners_up = !net.whole && net.len < FEW * n;
-    let mut current = pass(
-        problem,
-        net,
-        phi,
-        lambda,
-        Want { rows, runners_up, lists: LIST_ENTRIES * task.entries, ..task.first },
-    );
+    let Task { left_out, .. } = *task;
+    let lists = LIST_ENTRIES * task.entries;
+    let want = Want { rows, runners_up, left_out, lists, ..task.first };
+    let mut current = if task.must {
+        pass(problem, net, phi, lambda, want)
+    } else {
+        match watched_pass(problem, net, phi, lambda, want, &Watch::new(control, task.progress)) {
+            Ok(pass) => pass,
+            Err(ended) => return Ok(Err(ended)),
+        }
+    };
     if !current.smoothmax.is_finite() {
         return Err(Error::non_finite(
             format!("cost {}", problem.cost.name()),
@@ -163,6 +174,8 @@ pub(crate) fn solve_net(
     }
     let first = Summary::from(&current);
     let entropic = is_entropic(&*problem.smooth);
+    // How far an atom may rise because its logarithm says so.
+    let known = if entropic { UP_CLIP.min(-left_out.ln()) } else { 0.0 };
     // Damping that proved too little is not tried again at once.
     let (mut delta, mut floor) = (task.delta.max(LEAST_DELTA), LEAST_DELTA);
     let mut done = (task.done)(&current);
@@ -185,31 +198,35 @@ pub(crate) fn solve_net(
         settling -= usize::from(done);
         let error = l1(&current.q, &problem.nu);
         rows = rows_wanted(&current, net.len, task.entries);
+        let watch = Watch::new(control, Progress { error, ..task.progress });
         let x = match retry.take() {
             Some(x) => x,
             None => {
                 length = 1.0;
+                let delta = delta.max(noise_delta(&current, net.len));
                 let (mut x, system) =
-                    direction(&current.hessian, &current.q, problem, phi, delta, task.ridge, lambda);
-                bounds.apply(&mut x, &system, problem, &current.q, entropic, short);
+                    direction(&current, problem, phi, delta, task.ridge, lambda, known, &|| watch.goes_on());
+                bounds.apply(&mut x, &system, problem, &current.q, known, short);
                 x
             }
         };
         let mut trial: Vec<f64> = phi.iter().zip(&x).map(|(p, x)| p + length * lambda * x).collect();
         center(&mut trial);
-        let next = pass(
-            problem,
-            net,
-            &trial,
-            lambda,
-            Want {
-                rows,
-                runners_up,
-                lists: LIST_ENTRIES * task.entries,
-                exact: task.first.exact,
-                ..Want::default()
-            },
-        );
+        let want = Want {
+            rows,
+            runners_up,
+            left_out,
+            lists,
+            exact: task.first.exact,
+            ..Want::default()
+        };
+        let next = match watched_pass(problem, net, &trial, lambda, want, &watch) {
+            Ok(next) => next,
+            Err(status) => {
+                ended = Some(status);
+                break;
+            }
+        };
         let gain =
             objective(problem, &trial, task.ridge, &next) - objective(problem, phi, task.ridge, &current);
         let next_error = l1(&next.q, &problem.nu);
@@ -269,7 +286,7 @@ pub(crate) fn solve_net(
             break;
         }
     }
-    Ok(Solved { first, last: current, delta, ended })
+    Ok(Ok(Solved { first, last: current, delta, ended }))
 }
 
 /// How far each potential may move in a step, in units of λ.
@@ -285,14 +302,14 @@ impl StepBounds {
     }
 
     /// Cuts a step down, after raising the bounds that were run into twice; at once if the last step was `short` all over.
-    /// Atoms with too little mass may rise as far as their logarithm says, if that is `known`.
+    /// Atoms with too little mass may rise as far as their logarithm says, where that is `known`.
     fn apply(
         &mut self,
         step: &mut [f64],
         system: &System<'_>,
         problem: &Frozen,
         q: &[f64],
-        known: bool,
+        known: f64,
         short: bool,
     ) {
         let (patience, times) = if short { (1, 4.0) } else { (2, 2.0) };
@@ -312,8 +329,8 @@ impl StepBounds {
             }
             *run += side;
             // For KL an atom's mass grows by as much as its logarithm, until it has all of its samples.
-            let rise = if known && q[i] < SERVED * problem.nu[i] {
-                bound.max(logarithm(problem.nu[i], q[i], true))
+            let rise = if known > 0.0 && q[i] < SERVED * problem.nu[i] {
+                bound.max(logarithm(problem.nu[i], q[i], known))
             } else {
                 *bound / unit
             };
@@ -322,10 +339,10 @@ impl StepBounds {
     }
 }
 
-/// log(wanted/q), cut off at both ends. For KL (`entropic`) an atom that rises by the logarithm comes to what it wants if
+/// log(wanted/q), cut off at both ends, above at `most`. For KL an atom that rises by the logarithm comes to what it wants if
 /// it is alone, and to less else, however far that is.
-fn logarithm(wanted: f64, q: f64, entropic: bool) -> f64 {
-    let most = if entropic { UP_CLIP } else { LOG_CLIP };
+fn logarithm(wanted: f64, q: f64, most: f64) -> f64 {
+    let most = most.max(LOG_CLIP);
     match (wanted > 0.0, q > 0.0) {
         (true, true) => (wanted / q).ln().clamp(-LOG_CLIP, most),
         (false, true) => -LOG_CLIP,
@@ -378,14 +395,16 @@ pub(crate) fn max_entries(n: usize, memory: Option<u64>) -> usize {
 
 /// The step x of the module's equation, and λ over the strength at which each atom was looked at.
 fn direction<'a>(
-    hessian: &'a Hessian,
-    q: &[f64],
+    pass: &'a Pass,
     problem: &Frozen,
     phi: &[f64],
     delta: f64,
     ridge: f64,
     lambda: f64,
+    known: f64,
+    goes_on: &dyn Fn() -> bool,
 ) -> (Vec<f64>, System<'a>) {
+    let Pass { hessian, q, .. } = pass;
     let nu = &problem.nu;
     let n = nu.len();
     let entropic = is_entropic(&*problem.smooth);
@@ -409,7 +428,7 @@ fn direction<'a>(
     let mut right: Vec<f64> = (0..n)
         .map(|i| {
             let (wanted, share) = (nu[i] - ridge * phi[i], system.shares[i]);
-            let log = logarithm(wanted, q[i], entropic);
+            let log = logarithm(wanted, q[i], known);
             // Mass at λ's own scale is exponential in φ; where cells have sharp ends it is their area, more nearly linear.
             share * (q[i] + delta * nu[i]) * log + (1.0 - share) * (1.0 + delta) * (wanted - q[i])
         })
@@ -419,10 +438,17 @@ fn direction<'a>(
         right[i] -= excess * (q[i] + delta * nu[i]);
     }
     let coarse = cells.and_then(|starts| system.coarse(&starts));
-    let mut x = system.solve(&right, coarse.as_ref());
+    let mut x = system.solve(&right, coarse.as_ref(), goes_on);
     let mean = simd::dot(&x, nu);
     x.iter_mut().for_each(|x| *x -= mean);
     (x, system)
+}
+
+/// The least damping for a Hessian of the rows of `pass`, of a net of `len` samples.
+fn noise_delta(pass: &Pass, len: usize) -> f64 {
+    let rows = pass.hessian.rows().max(1) as f64;
+    let error = pass.effective_atoms * (1.0 / rows - 1.0 / len as f64);
+    NOISE_DELTA * (error * error).min(1.0)
 }
 
 /// The derivative of h(φ) − (ε/2)‖φ‖² along x.
