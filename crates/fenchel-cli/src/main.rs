@@ -8,6 +8,7 @@ mod checkpoint;
 mod commands;
 mod failure;
 mod input;
+mod memory;
 mod picture;
 mod progress;
 mod report;
@@ -17,6 +18,7 @@ use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::give_back();
     let outcome = match args::Cli::try_parse() {
         Ok(cli) => commands::run(cli.command),
         // Nothing was said: the whole help, as a mistake.

@@ -12,6 +12,7 @@ use fenchel::transport::{Asgd, Lambda, SemiDiscrete, Settings, Solver};
 use fenchel::{Error, cost, divergence};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// D_f(ν‖η) in the tests' own formulas.
 fn penalty(name: &str, nu: &[f64], eta: &[f64]) -> f64 {
@@ -326,6 +327,32 @@ fn out_of_time() {
             assert!(s.seconds < 10.0, "{s:?}");
         }
     }
+}
+
+/// Among many atoms a pass takes long: it is given up in the middle, whoever asks for it, and what is known is said soon.
+#[test]
+fn many_atoms_end_in_time() {
+    let mut rng = Rng::new(5);
+    let atoms: Vec<f64> = (0..3 * 60_000).map(|_| rng.normal()).collect();
+    let p = problem(source("gaussian:3"), cloud(3, &atoms), "sqeuclidean", "kl", 1e-4);
+    let start = Instant::now();
+    let mut stopped = None;
+    let mut observer = |_: &Progress<'_>| {
+        if start.elapsed().as_secs_f64() < 4.0 {
+            return Flow::Continue;
+        }
+        stopped.get_or_insert_with(Instant::now);
+        Flow::Stop
+    };
+    let s = p.solve(&settings(1e-2, 1), &mut observer).unwrap();
+    assert_eq!(s.status, Status::Interrupted, "{s:?}");
+    let late = stopped.unwrap().elapsed().as_secs_f64();
+    assert!(late < 5.0, "{late} s after it was stopped");
+    check(&s);
+    let s = p.solve(&Settings { max_seconds: Some(4.0), ..settings(1e-2, 1) }, &mut Silent).unwrap();
+    assert_eq!(s.status, Status::MaxTime, "{}", s.status);
+    assert!(s.seconds < 8.0, "{} s of 4", s.seconds);
+    check(&s);
 }
 
 /// Out of samples: the status says so.

@@ -143,7 +143,13 @@ impl<'a> Loop<'a> {
     pub(crate) fn within(&mut self, until: f64) -> Loop<'_> {
         let until = Duration::try_from_secs_f64(until).ok();
         let limit = [self.limit, until].into_iter().flatten().min();
-        Loop { start: self.start, before: self.before, limit, asked: self.asked, observer: &mut *self.observer }
+        Loop {
+            start: self.start,
+            before: self.before,
+            limit,
+            asked: self.asked,
+            observer: &mut *self.observer,
+        }
     }
 
     /// The time budget in seconds, infinite without one.

@@ -5,8 +5,8 @@
 //! potentials solved on one net pass on the next. For divergences that are not smooth the λ of their
 //! smoothing keeps falling until smoothing no longer shows in the value.
 
-use super::certificate::{self, Evidence, certify};
-use super::checkpoint::{Drawn, Offers, Place, Saver, State};
+use super::certificate::{Evidence, mends};
+use super::checkpoint::{Place, Saver, State};
 use super::evaluate::{Pass, Want, pass};
 use super::levels::{Level, levels};
 use super::net::Net;
@@ -17,12 +17,12 @@ use super::solution::{Certified, HistoryPoint, Solution};
 
 use crate::bounds;
 use crate::error::Result;
-use crate::optim::{Loop, Progress, Silent, Status};
+use crate::optim::{Loop, Progress, Status};
 use crate::simd;
 use serde::{Deserialize, Serialize};
 
 /// Samples of the first stage, and of the first at the final λ, at least.
-const FIRST: usize = 1024;
+pub(super) const FIRST: usize = 1024;
 const FIRST_FULL: usize = 2048;
 /// The first λ, in units of the spread of the costs: for smooth divergences, and for the smoothing of others.
 const FIRST_LAMBDA: (f64, f64) = (0.25, 0.5);
@@ -38,23 +38,13 @@ const PER_MERGED_ATOM: usize = 16;
 /// At most so many times as many atoms share in a sample as at the λ before.
 const GROWTH: f64 = 8.0;
 /// Samples that tell how many atoms share in a sample.
-const PROBE: usize = 128;
-/// Share of the time budget that solving may take, as planned; the rest is the certificate's. A net that takes longer than
-/// was foreseen is given up after the other.
+pub(super) const PROBE: usize = 128;
+/// Share of the time budget that solving may take, as planned; the rest is the certificate's.
 const SOLVE_SHARE: f64 = 0.6;
-const SOLVE_SHARE_AT_MOST: f64 = 0.85;
-/// A certificate is given up after this share of the budget, for one that is made in a hurry.
-const CERTIFY_SHARE: f64 = 0.95;
-/// Seconds for the certificate of a run that was interrupted.
-const GRACE: f64 = 0.5;
-/// Passes over a net that a certificate in a hurry counts on.
-const HURRIED_PASSES: f64 = 6.0;
 /// Damping at the first λ; with λ it falls.
 const FIRST_DELTA: f64 = 0.1;
 /// While solving, weights of a sample that together are less than this share of the tolerance may be left out.
 const LEFT_OUT: f64 = 1e-6;
-/// Nets of a certificate.
-const REPLICATES: u64 = 8;
 /// Numbers (coordinates) a net may hold: a gigabyte.
 const MAX_NUMBERS: usize = 1 << 27;
 /// One part in so many of a memory budget is for them.
@@ -128,7 +118,7 @@ pub(crate) struct Run<'a, 'b> {
     pub(super) certificates: u64,
     max_len: usize,
     /// Most entries of Hessian rows.
-    entries: usize,
+    pub(super) entries: usize,
     pub(crate) samples: u64,
     pub(crate) history: Vec<HistoryPoint>,
     pub(crate) ended: Option<Status>,
@@ -179,17 +169,17 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     /// Number of points of a finite source that is small enough to be used whole.
-    fn cloud_len(&self) -> Option<usize> {
+    pub(super) fn cloud_len(&self) -> Option<usize> {
         self.problem.source.cloud().map(|c| c.len()).filter(|&len| len <= self.max_len.max(FIRST))
     }
 
-    fn whole_net(&self) -> Option<Net> {
+    pub(super) fn whole_net(&self) -> Option<Net> {
         let cloud = self.problem.source.cloud()?;
         Some(Net::whole(cloud.points(), cloud.weights(), self.problem.dim))
     }
 
     /// A new net of `len` samples: the whole source if it has hardly more points than that.
-    fn net(&mut self, len: usize) -> Result<Net> {
+    pub(super) fn net(&mut self, len: usize) -> Result<Net> {
         self.nets += 1;
         if let Some(cloud) = self.cloud_len()
             && cloud <= 2 * len
@@ -339,7 +329,9 @@ impl<'a, 'b> Run<'a, 'b> {
             // Far enough below the noise of the sample, or, without noise, below the tolerance.
             Effort::Full => {
                 let noise = if whole { 0.0 } else { (p.effective_atoms / size).sqrt() };
-                l1(&p.q, &problem.nu) <= (0.1 * noise).max(0.1 * tolerance)
+                // Few atoms of little mass, but far off, show in the second only.
+                l1(&p.q, &problem.nu) <= (0.15 * noise).max(0.1 * tolerance)
+                    && chi2(&p.q, &problem.nu) <= (0.5 * noise).max(0.7 * tolerance).powi(2)
             }
         };
         let task = Task {
@@ -446,9 +438,11 @@ impl<'a, 'b> Run<'a, 'b> {
                 };
                 len = next;
             }
+            // Where nothing is fitted to them, nets need not see every atom.
+            let fitted = self.whole || !mends(self.problem);
             certificate_len = certificate_len
                 .max((self.len / 4).next_power_of_two())
-                .max(enough)
+                .max(if fitted { enough } else { 0 })
                 .max(FIRST)
                 .min(self.max_len);
             let finish = Finish { len, enough, certificate_len, best: best.clone(), grow };
@@ -528,102 +522,6 @@ impl<'a, 'b> Run<'a, 'b> {
             None => true,
             Some(limit) => self.control.seconds() + times * self.seconds <= 0.9 * limit,
         }
-    }
-
-    /// Seconds after which no more is solved.
-    pub(super) fn solving_until(&self) -> f64 {
-        SOLVE_SHARE_AT_MOST * self.control.limit()
-    }
-
-    /// Certifies the current potentials on nets of `len` samples; in a hurry (interrupted, or out of time) on what can be had.
-    /// `drawn` are those of its nets that were done before the run was taken up again.
-    pub(crate) fn certificate(
-        &mut self,
-        len: usize,
-        finish: Option<Finish>,
-        drawn: Option<Drawn>,
-    ) -> Result<Evidence> {
-        let started = self.control.seconds();
-        // The drawn nets are put in when the state is offered.
-        let state = self.state(Place::Certify(finish, Drawn::default()));
-        let mut phi = self.phi.clone();
-        center(&mut phi);
-        self.certificates += 1;
-        let mut plan = certificate::Plan {
-            replicates: REPLICATES,
-            // There will be none that is as good as asked for.
-            len: if self.ended.is_some() { (len / 8).max(FIRST) } else { len },
-            stream: self.certificates << 16,
-            max_iterations: if self.ended.is_some() { 6 } else { 20 },
-            rows: self.rows,
-            entries: self.entries,
-            delta: self.delta,
-            // A solve that was stopped on the way down has another.
-            lambda: if self.problem.is_smooth { self.problem.lambda } else { self.lambda },
-            seed: self.settings.seed,
-            target: self.settings.tolerance,
-            hurry: None,
-        };
-        let hurried = matches!(self.ended, Some(Status::Interrupted | Status::MaxTime));
-        let evidence = if hurried {
-            Err(self.ended)
-        } else {
-            let whole = self.cloud_len().and_then(|_| self.whole_net());
-            let offers = (self.ended.is_none()).then_some(Offers {
-                saver: &mut self.saver,
-                settings: self.settings,
-                state,
-            });
-            let until = CERTIFY_SHARE * self.control.limit();
-            let mut control = self.control.within(until);
-            certify(self.problem, &phi, plan, whole, drawn.unwrap_or_default(), offers, &mut control)?
-                .map_err(Some)
-        };
-        let evidence = match evidence {
-            Ok(evidence) => evidence,
-            Err(ended) => {
-                self.ended = ended.or(self.ended);
-                let whole = self.hurry(&mut plan, &phi, len)?;
-                // Who has said stop is not asked again.
-                let mut silent = Silent;
-                let mut control = if self.ended == Some(Status::Interrupted) {
-                    Loop::new(None, &mut silent)
-                } else {
-                    self.control.within(f64::INFINITY)
-                };
-                match certify(self.problem, &phi, plan, whole, Drawn::default(), None, &mut control)? {
-                    Ok(evidence) => evidence,
-                    Err(_) => unreachable!("in a hurry the first nets are not given up"),
-                }
-            }
-        };
-        self.samples += evidence.samples;
-        self.seconds = self.control.seconds() - started;
-        Ok(evidence)
-    }
-
-    /// Cuts `plan` down to what can be had in the time that is left, or in that of grace, and to nets of `len` samples;
-    /// the whole source, where it has finite support and there is time for it.
-    fn hurry(&mut self, plan: &mut certificate::Plan, phi: &[f64], len: usize) -> Result<Option<Net>> {
-        let started = self.control.seconds();
-        let left = self.control.limit() - started;
-        let hurry = if self.ended == Some(Status::Interrupted) { GRACE.min(left) } else { left };
-        let mut net = self.net(PROBE)?;
-        let want = Want { rows: PROBE, exact: true, ..Want::default() };
-        pass(self.problem, &mut net, phi, plan.lambda, want);
-        let probe = self.control.seconds() - started;
-        let hurry = (hurry - probe).max(0.0);
-        let passes = hurry / probe.max(1e-9);
-        plan.hurry = Some(hurry);
-        plan.stream += REPLICATES;
-        plan.max_iterations = 6;
-        plan.replicates = (passes as u64).clamp(2, REPLICATES);
-        let affordable = (passes / HURRIED_PASSES * PROBE as f64) as usize;
-        let each = affordable / plan.replicates as usize;
-        plan.len = each.clamp(PROBE, len.max(PROBE));
-        // The largest power of two: Sobol' points are even in such numbers.
-        plan.len = 1 << plan.len.ilog2();
-        Ok(self.cloud_len().filter(|&whole| whole <= affordable).and_then(|_| self.whole_net()))
     }
 
     pub(crate) fn solution(

@@ -82,7 +82,7 @@ pub(crate) fn certify(
     let started = control.seconds();
     let exact = whole.is_some();
     // Rounding mends a small error in the 1-norm, but not within a cap.
-    let capped = (0..problem.atoms()).any(|i| problem.generator(i).cap().is_finite());
+    let capped = is_capped(problem);
     // Among many atoms, what a plan's mending costs is drawn; where there is nothing random, it is summed.
     let dense = exact || problem.index.is_none() || problem.atoms() <= SUMMED;
     let mut whole = whole;
@@ -192,6 +192,15 @@ pub(crate) fn certify(
         Some(status) if (draws.len() as u64) < least => Err(status),
         _ => Ok(summarise(problem, &draws, samples, ended, exact)),
     })
+}
+
+fn is_capped(problem: &Frozen) -> bool {
+    (0..problem.atoms()).any(|i| problem.generator(i).cap().is_finite())
+}
+
+/// Whether plans are mended nearby, on nets that may be coarse, as long as the source is not used whole.
+pub(crate) fn mends(problem: &Frozen) -> bool {
+    problem.index.is_some() && problem.atoms() > SUMMED && !is_capped(problem)
 }
 
 /// U − L on a net of its own, where nothing is solved; why not, if the run had to end.

@@ -468,7 +468,12 @@ impl<'a> System<'a> {
 
     /// Conjugate gradients, preconditioned by the diagonal and what is solved on cells; less exact once it no longer
     /// `goes_on`.
-    pub(crate) fn solve(&self, right: &[f64], coarse: Option<&Coarse>, goes_on: &dyn Fn() -> bool) -> Vec<f64> {
+    pub(crate) fn solve(
+        &self,
+        right: &[f64],
+        coarse: Option<&Coarse>,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Vec<f64> {
         let n = right.len();
         let safe: Vec<f64> = self
             .diagonal

@@ -88,7 +88,14 @@ impl<'a> Mending<'a> {
                 over[index.range(at)].fill(own[at]);
             }
         }
-        Mending { index, stays, left, short, divergence: over, start: stream(key.0, key.1, u64::MAX).uniform() }
+        Mending {
+            index,
+            stays,
+            left,
+            short,
+            divergence: over,
+            start: stream(key.0, key.1, u64::MAX).uniform(),
+        }
     }
 
     /// A bound on the divergence of where the surplus of an atom goes.

@@ -12,6 +12,7 @@ mod checkpoint;
 mod coarse;
 mod draws;
 mod evaluate;
+mod evidence;
 mod hessian;
 mod hunt;
 mod index;

@@ -212,14 +212,7 @@ pub(crate) fn solve_net(
         };
         let mut trial: Vec<f64> = phi.iter().zip(&x).map(|(p, x)| p + length * lambda * x).collect();
         center(&mut trial);
-        let want = Want {
-            rows,
-            runners_up,
-            left_out,
-            lists,
-            exact: task.first.exact,
-            ..Want::default()
-        };
+        let want = Want { rows, runners_up, left_out, lists, exact: task.first.exact, ..Want::default() };
         let next = match watched_pass(problem, net, &trial, lambda, want, &watch) {
             Ok(next) => next,
             Err(status) => {
@@ -278,7 +271,7 @@ pub(crate) fn solve_net(
             ..task.progress
         });
         // Steps that no longer help: the net is too coarse for its atoms, and a larger one is due, if there is one.
-        if let [.., before, _, _, _, now] = errors[..]
+        if let [.., before, _, _, now] = errors[..]
             && now > 0.8 * before
             && (!short || entropic)
             && !net.whole
@@ -334,7 +327,9 @@ impl StepBounds {
             } else {
                 *bound / unit
             };
-            *x = x.clamp(around.min(0.0) - *bound / unit, around.max(0.0) + rise);
+            // An atom that has many times its mass has the samples to say how far it has to fall.
+            let fall = *bound / unit * (q[i] / problem.nu[i]).max(1.0);
+            *x = x.clamp(around.min(0.0) - fall, around.max(0.0) + rise);
         }
     }
 }

@@ -132,7 +132,8 @@ impl<'a> Rounding<'a> {
             _ if rest <= 0.0 => 0.0,
             Some(mending) => {
                 let taken = p.iter().enumerate().map(|(k, &p)| (atom(k), taken(atom(k), p)));
-                spread_divergence = taken.clone().map(|(i, mass)| mass * (mending.divergence(i) + self.elsewhere)).sum();
+                spread_divergence =
+                    taken.clone().map(|(i, mass)| mass * (mending.divergence(i) + self.elsewhere)).sum();
                 mending.cost(problem, row.number, row.x, taken, rest, y)
             }
             None => {

@@ -13,8 +13,10 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use rayon::prelude::*;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 /// The first bytes of every Parquet file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -253,8 +255,26 @@ impl<R: ChunkReader + 'static> Columns<R> {
 
 /// What the library does with bytes that may make no sense: it panics at a few of them.
 fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Trouble>) -> std::result::Result<T, Trouble> {
+    // A panic that becomes an error is not to be told of as well; all others are, as before.
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                tell(panic);
+            }
+        }));
+    });
     let senseless = |_| Err(Trouble::Unsound("its bytes make no sense".into()));
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(senseless)
+    let before = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(senseless);
+    GUARDED.set(before);
+    done
+}
+
+thread_local! {
+    /// Whether this thread is at work on such bytes.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The first row of each group, and the number of all rows.
