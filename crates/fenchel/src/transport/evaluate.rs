@@ -28,6 +28,8 @@ pub(crate) struct Want<'a> {
     pub(crate) lists: usize,
     /// Rows of the Hessian, of about so many samples; 0 for none.
     pub(crate) rows: usize,
+    /// Entries that such a row is expected to have: then where rows are short, as many more of them are taken.
+    pub(crate) row_entries: usize,
     /// Those rows where one atom takes all at the strength at which another comes in, for KL.
     pub(crate) runners_up: bool,
     /// The mean cost of every atom; kept in the net. Wants all atoms.
@@ -158,6 +160,7 @@ fn sums(
         lists: lists.as_ref().map(|l| l.check(phi)),
         keep_above: Lists::keep_above(width, lambda),
         rows_stride: (want.rows > 0).then(|| net.len.div_ceil(want.rows)),
+        row_room: want.rows as f64 * want.row_entries as f64 / net.len as f64,
         want,
         goes_on,
         entropic,
@@ -251,7 +254,10 @@ pub(super) struct Context<'a> {
     lists: Option<Checked<'a>>,
     /// Kept in a list: u_i − τ above this for some sample of the block, in cost units.
     pub(super) keep_above: f64,
+    /// One sample in so many has a row.
     rows_stride: Option<usize>,
+    /// Entries of rows for each sample; 0 if that is not known.
+    row_room: f64,
     pub(super) want: Want<'a>,
     goes_on: &'a (dyn Fn() -> bool + Sync),
     pub(super) entropic: bool,
@@ -496,6 +502,13 @@ impl<'a> Context<'a> {
             buffers.top.resize(n, f64::NEG_INFINITY);
         }
         w.pairs += (samples.len() * n) as u64;
+        let stride = self.rows_stride.map(|stride| match w.rows.last_width() {
+            // Where rows are short, samples are few against atoms, and each is needed.
+            Some(width) if stride > 1 && self.row_room > 0.0 => {
+                (width as f64 / self.row_room).ceil() as usize
+            }
+            _ => stride,
+        });
         let mut first = samples.start;
         while first < samples.end {
             let last = (first + tile_rows).min(samples.end);
@@ -533,11 +546,11 @@ impl<'a> Context<'a> {
                 if list {
                     raise(u, threshold, &mut buffers.top);
                 }
-                if self.rows_stride.is_some_and(|s| j % s == 0) && !top.is_nan() {
+                if let Some(stride) = stride.filter(|s| j % s == 0 && !top.is_nan()) {
                     let tops = if list { &mut buffers.top[..] } else { &mut [] };
                     let share = hessian_row(self, u, p, &sums, view.eta, tops, &mut buffers.d);
                     buffers.row_shares.push(share);
-                    buffers.row_weights.push(weight);
+                    buffers.row_weights.push(weight * stride as f64);
                 }
                 if let (Some(rounding), Some(rounded)) = (self.want.rounding, &mut w.rounded) {
                     let row = rounding::Row {

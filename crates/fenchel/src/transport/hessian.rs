@@ -109,6 +109,11 @@ impl Rows {
         self.groups.push(group);
     }
 
+    /// Entries of the last row, at least one.
+    pub(crate) fn last_width(&self) -> Option<usize> {
+        self.groups.last().map(|group| group.columns.max(1))
+    }
+
     /// Gives back room that no row took.
     pub(crate) fn shrink(&mut self) {
         self.columns.shrink_to_fit();

@@ -212,7 +212,9 @@ pub(crate) fn solve_net(
         };
         let mut trial: Vec<f64> = phi.iter().zip(&x).map(|(p, x)| p + length * lambda * x).collect();
         center(&mut trial);
-        let want = Want { rows, runners_up, left_out, lists, exact: task.first.exact, ..Want::default() };
+        let row_entries = current.hessian.entries() / current.hessian.rows().max(1);
+        let exact = task.first.exact;
+        let want = Want { rows, row_entries, runners_up, left_out, lists, exact, ..Want::default() };
         let next = match watched_pass(problem, net, &trial, lambda, want, &watch) {
             Ok(next) => next,
             Err(status) => {
