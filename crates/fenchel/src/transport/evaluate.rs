@@ -10,6 +10,7 @@ use super::hessian::{Hessian, Rows};
 use super::hunt::{Finder, Hunt};
 use super::kernels::{raise, scores, square_dot};
 use super::lists::{Checked, Lists, Look};
+use super::local::Local;
 use super::net::Net;
 use super::problem::{Frozen, is_entropic};
 use super::rounding::{self, Rounded, Rounding};
@@ -269,29 +270,6 @@ pub(super) struct Context<'a> {
 /// Weights below this share of their row say nothing about the slope of a potential.
 const SLOPES_FROM: f64 = 1e-3;
 
-/// The atoms one block looks at, gathered side by side.
-pub(super) struct Local {
-    pub(super) index: Vec<u32>,
-    pub(super) points: Soa<f64>,
-    pub(super) phi: Vec<f64>,
-    pub(super) eta: Vec<f64>,
-    inverse_nu: Vec<f64>,
-    pub(super) q: Vec<f64>,
-}
-
-impl Local {
-    pub(super) fn with_dim(dim: usize) -> Self {
-        Local {
-            index: Vec::new(),
-            points: Soa::with_dim(dim),
-            phi: Vec::new(),
-            eta: Vec::new(),
-            inverse_nu: Vec::new(),
-            q: Vec::new(),
-        }
-    }
-}
-
 /// Buffers of one row.
 #[derive(Default)]
 pub(super) struct Buffers {
@@ -463,17 +441,7 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn gather(&self, local: &mut Local) {
-        let Local { index, points, phi, eta, inverse_nu, q } = local;
-        self.problem.points.gather(index, points);
-        let pick = |to: &mut Vec<f64>, from: &[f64]| {
-            to.clear();
-            to.extend(index.iter().map(|&i| from[i as usize]));
-        };
-        pick(phi, self.phi);
-        pick(eta, &self.problem.eta);
-        pick(inverse_nu, &self.inverse_nu);
-        q.clear();
-        q.resize(index.len(), 0.0);
+        local.gather(self.problem, self.phi, &self.inverse_nu);
     }
 
     /// Adds `samples`, looking at the atoms of `view`. With `list`, leaves in `buffers.top` how far above its threshold

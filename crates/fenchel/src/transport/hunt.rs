@@ -1,9 +1,10 @@
 //! Finding the atoms that matter to groups of samples, for a pass: whether the index is worth its while, and with what groups.
 
-use super::evaluate::{Buffers, Context, Local};
+use super::evaluate::{Buffers, Context};
 use super::index::{Ceilings, GROUP, Group, Index, Search};
 use super::kernels::{runner_up, scores};
 use super::lists::FULL;
+use super::local::Local;
 use super::row::weigh_row;
 use std::ops::Range;
 

@@ -19,6 +19,7 @@ mod index;
 mod kernels;
 mod levels;
 mod lists;
+mod local;
 mod mending;
 mod net;
 mod newton;
