@@ -212,29 +212,33 @@ mod tests {
     /// Places laid out evenly carry each atom's surplus to atoms that want it, and fill them exactly.
     #[test]
     fn surplus_fills_shortfall_nearby() {
-        for noise in [1e-6, 0.3, 3.0] {
+        // With the last, a few atoms have nearly all.
+        for (noise, near) in [(1e-6, 0.35), (0.3, 0.35), (3.0, 0.7)] {
             let problem = problem(5_003, "kl");
             let q = off(&problem, noise);
             let mending = Mending::new(&problem, problem.index.as_ref().unwrap(), &q, (1, 2));
             let mut got = vec![0.0; q.len()];
             let (mut far, mut moved) = (0.0, 0.0);
             let (mut a, mut b) = (vec![0.0; 2], vec![0.0; 2]);
-            for i in 0..q.len() {
-                let surplus = q[i] - problem.nu[i];
-                for k in 0..2_000 * i32::from(surplus > 0.0) {
-                    let to = mending.goes_to(i, (f64::from(k) + 0.5) / 2_000.0);
-                    got[to] += surplus / 2_000.0;
-                    problem.points.get(i, &mut a);
+            for (i, (q, nu)) in q.iter().zip(&problem.nu).enumerate().filter(|(_, (q, nu))| q > nu) {
+                let surplus = q - nu;
+                // An atom that has a lot reaches many.
+                let places = (2e6 * surplus).max(2e3) as usize;
+                let each = surplus / places as f64;
+                problem.points.get(i, &mut a);
+                for k in 0..places {
+                    let to = mending.goes_to(i, (k as f64 + 0.5) / places as f64);
+                    got[to] += each;
                     problem.points.get(to, &mut b);
-                    far += surplus / 2_000.0 * problem.cost.eval(&a, &b).sqrt();
-                    moved += surplus / 2_000.0;
+                    far += each * problem.cost.eval(&a, &b).sqrt();
                 }
+                moved += surplus;
             }
             let missed: f64 =
                 got.iter().zip(&q).zip(&problem.nu).map(|((g, q), v)| (g - (v - q).max(0.0)).abs()).sum();
             assert!(missed < 0.01 * moved, "{noise}: {missed} of {moved}");
-            // Atoms are about 2 apart.
-            assert!(far < 0.35 * moved, "{noise}: {}", far / moved);
+            // Two atoms are 1.8 apart on average.
+            assert!(far < near * moved, "{noise}: {}", far / moved);
         }
     }
 

@@ -205,7 +205,7 @@ pub(crate) fn solve_net(
                 length = 1.0;
                 let delta = delta.max(noise_delta(&current, net.len));
                 let (mut x, system) =
-                    direction(&current, problem, phi, delta, task.ridge, lambda, known, &|| watch.goes_on());
+                    direction(&current, problem, phi, task, delta, known, &|| watch.goes_on());
                 bounds.apply(&mut x, &system, problem, &current.q, known, short);
                 x
             }
@@ -395,13 +395,13 @@ fn direction<'a>(
     pass: &'a Pass,
     problem: &Frozen,
     phi: &[f64],
+    task: &Task<'_>,
     delta: f64,
-    ridge: f64,
-    lambda: f64,
     known: f64,
     goes_on: &dyn Fn() -> bool,
 ) -> (Vec<f64>, System<'a>) {
     let Pass { hessian, q, .. } = pass;
+    let Task { ridge, lambda, .. } = *task;
     let nu = &problem.nu;
     let n = nu.len();
     let entropic = is_entropic(&*problem.smooth);
