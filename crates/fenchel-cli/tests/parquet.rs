@@ -44,3 +44,27 @@ fn what_holds_no_numbers_is_refused() {
     place.refused(&[&target[..], &["--columns", "f64,holes"]].concat(), &["row 18, column 20", "is null"]);
     place.refused(&[&target[..], &["--columns", "f46"]].concat(), &["f64"]);
 }
+
+/// Values that claim to be numbers of a dictionary which is not there, over which the library that reads them panics.
+#[test]
+fn what_makes_no_sense_is_told_of_in_a_line() {
+    let place = place();
+    let sound = std::fs::read(place.path().join("pyarrow.parquet")).unwrap();
+    let mut told = 0;
+    for at in 0..sound.len() - 3 {
+        // Where the header of a page may say that its values are plain.
+        if sound[at..at + 3] == [0x15, 0x00, 0x15] {
+            let mut damaged = sound.clone();
+            damaged[at + 1] = 0x10;
+            place.file("damaged.parquet", damaged);
+            let options = ["--columns", "f64,place.lat", "--max-time", "0.1", "--no-pictures"];
+            let run =
+                place.run(&[&["transport", "--quiet", "--target", "damaged.parquet"], &options[..]].concat());
+            if run.code == 2 {
+                assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+                told += usize::from(run.err.contains("its bytes make no sense"));
+            }
+        }
+    }
+    assert!(told > 0);
+}

@@ -331,7 +331,8 @@ impl StepBounds {
             };
             // An atom that has many times its mass has the samples to say how far it has to fall.
             let fall = *bound / unit * (q[i] / problem.nu[i]).max(1.0);
-            *x = x.clamp(around.min(0.0) - fall, around.max(0.0) + rise);
+            // Numbers out of range are for others to find: no clamp, which would panic.
+            *x = x.max(around.min(0.0) - fall).min(around.max(0.0) + rise);
         }
     }
 }

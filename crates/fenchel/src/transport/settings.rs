@@ -109,8 +109,8 @@ pub struct Settings {
     /// Largest number of samples in one stage of the solver.
     pub max_samples: u64,
     /// Memory budget in bytes: the coordinates of a sample take at most a quarter of it (and a gigabyte, which is all that
-    /// bounds them without a budget), so that smaller samples may be drawn, and rows of the Hessian an eighth. Lists of
-    /// atoms, and what else grows with their number, are not bounded by it.
+    /// bounds them without a budget), so that smaller samples may be drawn; lists of the atoms that blocks of samples look
+    /// at take at most an eighth, and rows of the Hessian a quarter. A few dozen numbers an atom come on top.
     #[serde(default)]
     pub memory: Option<u64>,
 }
