@@ -31,7 +31,7 @@ A ratio above 1 means that fenchel is ahead; 'goal' is what we hold ourselves to
 The first run makes a Python environment in target/bench-peers (about 15 seconds) and
 builds our benches. Everything printed is also saved as JSON (--json). Run it on an
 otherwise idle machine: a full run of a to c takes about ten minutes, --quick about two; d
-lets OTT try for a long time, and takes hours, --quick three quarters of one.
+lets OTT try for a long time, and takes hours, --quick one.
 """
 
 
@@ -45,6 +45,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", choices=["a", "b", "c", "d"], action="append", help="only this part (repeatable; a, b and c if not given)"
+    )
+    parser.add_argument(
+        "--case", default="", help="of parts c and d only the problems whose label holds this, for instance 'none'"
     )
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds, one seed, peers at their known settings"
@@ -73,8 +76,8 @@ def main() -> int:
     parts = {
         "a": lambda: logsumexp.run(arguments.quick),
         "b": lambda: gradient.run(arguments.quick),
-        "c": lambda: solve.run(WORK, arguments.grid, arguments.quick, many=False),
-        "d": lambda: solve.run(WORK, arguments.grid, arguments.quick, many=True),
+        "c": lambda: solve.run(WORK, arguments.grid, arguments.quick, arguments.case, many=False),
+        "d": lambda: solve.run(WORK, arguments.grid, arguments.quick, arguments.case, many=True),
     }
     sections = []
     for name in arguments.only or ["a", "b", "c"]:

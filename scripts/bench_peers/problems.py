@@ -147,29 +147,38 @@ class Judge:
             )
             return np.asarray(sums[0]), np.asarray(sums[1])
 
-    def error(self, potential: np.ndarray, blocks: int) -> tuple[float, float]:
-        """The estimate from the first ``blocks`` blocks of the sample, and its standard error."""
+    def _estimates(self, potential: np.ndarray, blocks: int) -> Iterator[tuple[float, float]]:
+        """The estimate from the first block of the sample, the first two, … and its standard error."""
         count = len(potential)
         score = potential - (self._problem.atoms**2).sum(axis=1)
         first, second = np.zeros(count), np.zeros(count)
+        target = 1.0 / count
         for block in range(blocks):
             sums = self._sums(score, block)
             first += sums[0]
             second += sums[1]
-        points = blocks * BLOCK
-        marginal = first / points
-        variance = (second / points - marginal**2) / (points - 1)
-        target = 1.0 / count
-        estimate = (((marginal - target) ** 2 - variance) / target).sum()
-        # Of a sum of squares of independent normal errors, and of its products with what is off.
-        square = (2.0 * variance**2 + 4.0 * variance * (marginal - target) ** 2).sum() / target**2
-        return float(estimate), math.sqrt(square)
+            points = (block + 1) * BLOCK
+            marginal = first / points
+            variance = (second / points - marginal**2) / (points - 1)
+            estimate = (((marginal - target) ** 2 - variance) / target).sum()
+            # Of a sum of squares of independent normal errors, and of its products with what is off.
+            square = (2.0 * variance**2 + 4.0 * variance * (marginal - target) ** 2).sum() / target**2
+            yield float(estimate), math.sqrt(square)
+
+    def error(self, potential: np.ndarray, blocks: int) -> tuple[float, float]:
+        """The estimate from the first ``blocks`` blocks of the sample, and its standard error."""
+        *_, last = self._estimates(potential, blocks)
+        return last
 
     def rough(self, potential: np.ndarray) -> float:
         """From one block, two standard errors below the estimate."""
         estimate, error = self.error(potential, 1)
         return estimate - 2.0 * error
 
-    def exact(self, potential: np.ndarray) -> float:
-        """From the whole common sample."""
-        return self.error(potential, self.blocks)[0]
+    def exact(self, potential: np.ndarray, target: float) -> float:
+        """From the whole common sample, or from a part that leaves no doubt that it is above the target."""
+        estimate = math.inf
+        for estimate, error in self._estimates(potential, self.blocks):
+            if estimate - 4.0 * error > target:
+                break
+        return estimate

@@ -21,6 +21,8 @@ class Row:
     theirs: float | None
     goal: float | None = None
     smaller_is_better: bool = False
+    #: Theirs was given up: its number, and so the ratio, is a lower bound.
+    given_up: bool = False
     note: str = ""
 
     @property
@@ -32,8 +34,10 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached; ``None`` without a goal or without both numbers."""
+        """Whether the goal is reached; ``None`` without a goal or where the numbers do not say."""
         if self.goal is None or self.ratio is None:
+            return None
+        if self.ratio < self.goal and self.given_up:
             return None
         return self.ratio >= self.goal
 
@@ -73,8 +77,9 @@ def _number(value: float | None) -> str:
 def _cells(row: Row) -> list[str]:
     met = {None: "", True: "yes", False: "NO"}[row.met]
     goal = "" if row.goal is None else f"{row.goal:.2g}x"
-    ratio = "–" if row.ratio is None else f"{row.ratio:.2f}x"
-    numbers = [_number(row.ours), _number(row.theirs), row.unit]
+    above = "> " if row.given_up else ""
+    ratio = "–" if row.ratio is None else f"{above}{row.ratio:.2f}x"
+    numbers = [_number(row.ours), above + _number(row.theirs), row.unit]
     return [row.case, row.peer, *numbers, ratio, goal, met, row.note]
 
 

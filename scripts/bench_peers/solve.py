@@ -14,7 +14,7 @@ from bench_peers import ours
 from bench_peers.grid import TARGET, Config, best_config, measure, peers
 from bench_peers.problems import BLOCK, Judge, Problem, draw
 from bench_peers.report import Row, Section
-from bench_peers.trajectory import Checkpoint, Reached, first_within
+from bench_peers.trajectory import Checkpoint, Missed, Reached, first_within
 
 #: What we ask of our solver, its one setting: an l1 marginal error of at most √χ², which by Cauchy
 #: and Schwarz is what the χ² asked for guarantees.
@@ -79,22 +79,32 @@ def our_contestants() -> tuple[dict[str, Solve], list[str]]:
     return found, missing
 
 
-def _measure_ours(solve: Solve, problem: Problem, judge: Judge, seed: int) -> Reached | None:
-    return first_within(solve(problem, seed), TARGET, judge.rough, judge.exact)
+Run = Reached | Missed
 
 
-def _median_seconds(runs: list[Reached | None]) -> float | None:
+def _measure_ours(solve: Solve, problem: Problem, judge: Judge, seed: int) -> Run:
+    run = solve(problem, seed)
+    last = run[-1]
+    return first_within(run, TARGET, judge.rough, judge.exact) or Missed(
+        last.seconds, judge.error(last.potential, judge.blocks)[0]
+    )
+
+
+def _median_seconds(runs: list[Run]) -> float | None:
     """Median time; ``None`` if any run did not get there."""
-    if not runs or any(run is None for run in runs):
+    if not runs or any(isinstance(run, Missed) for run in runs):
         return None
-    return statistics.median(run.seconds for run in runs if run is not None)
+    return statistics.median(run.seconds for run in runs)
 
 
-def _errors(runs: list[Reached | None]) -> str:
-    reached = [run for run in runs if run is not None]
-    worst = f"χ² ≤ {max(run.error for run in reached):.2e}" if reached else ""
-    failed = len(runs) - len(reached)
-    return worst + (f" {failed} of {len(runs)} never" if failed else "")
+def _errors(runs: list[Run]) -> str:
+    reached = [run for run in runs if isinstance(run, Reached)]
+    missed = [run for run in runs if isinstance(run, Missed)]
+    said = [f"χ² ≤ {max(run.error for run in reached):.2e}"] if reached else []
+    if missed:
+        seconds, error = max(run.seconds for run in missed), min(run.error for run in missed)
+        said.append(f"{len(missed)} of {len(runs)} never: χ² {error:.2g} after {seconds:.0f} s")
+    return ", ".join(said)
 
 
 def _compare(
@@ -107,11 +117,11 @@ def _compare(
     for peer in peers(problem):
         settings[peer.name] = best_config(peer, problem, judge, full, quick)
         _log(f"{problem.label()}, {peer.name}: {settings[peer.name].label()}")
-    results: dict[str, list[Reached | None]] = {}
+    results: dict[str, list[Run]] = {}
 
-    def record(name: str, reached: Reached | None) -> None:
-        results.setdefault(name, []).append(reached)
-        _log(f"{problem.label()}, {name}: {reached}")
+    def record(name: str, run: Run) -> None:
+        results.setdefault(name, []).append(run)
+        _log(f"{problem.label()}, {name}: {run}")
 
     for seed in range(1, 2 if quick else 4):
         for label, solve in list(contestants.items()):
@@ -121,7 +131,7 @@ def _compare(
                 section.remarks.append(f"ours missing: {label} on {problem.label()}: {error}")
                 del contestants[label]
         for peer in peers(problem):
-            if seed == 1 or results[peer.name][0] is not None:
+            if seed == 1 or isinstance(results[peer.name][0], Reached):
                 record(peer.name, measure(peer, problem, judge, settings[peer.name], seed))
     _add_rows(problem, contestants, settings, results, section)
 
@@ -130,7 +140,7 @@ def _add_rows(
     problem: Problem,
     contestants: dict[str, Solve],
     settings: dict[str, Config],
-    results: dict[str, list[Reached | None]],
+    results: dict[str, list[Run]],
     section: Section,
 ) -> None:
     """One row a peer with our best entry point, and one for each other entry point of ours."""
@@ -138,19 +148,18 @@ def _add_rows(
     our_seconds = _median_seconds(results.get(label, [])) if label else None
     for peer in peers(problem):
         runs = results[peer.name]
-        note = f"{settings[peer.name].label()}; {_errors(runs)}"
-        if all(run is None for run in runs):
-            note += f" within {peer.limit:g} s"
+        theirs = _median_seconds(runs)
         section.rows.append(
             Row(
                 case=problem.label(),
                 peer=peer.name,
                 unit="s",
                 ours=our_seconds,
-                theirs=_median_seconds(runs),
+                theirs=max(run.seconds for run in runs) if theirs is None else theirs,
                 goal=peer.goal,
                 smaller_is_better=True,
-                note=note,
+                given_up=theirs is None,
+                note=f"{settings[peer.name].label()}; {_errors(runs)}",
             )
         )
     for name in contestants:
@@ -161,7 +170,7 @@ def _add_rows(
         )
 
 
-def run(work: Path, full: bool, quick: bool, many: bool) -> Section:
+def run(work: Path, full: bool, quick: bool, case: str, many: bool) -> Section:
     """The problems of part c, or those with many atoms."""
     contestants, missing = our_contestants()
     section = Section(
@@ -169,7 +178,7 @@ def run(work: Path, full: bool, quick: bool, many: bool) -> Section:
         + (", many atoms" if many else "")
     )
     section.remarks += [f"ours missing: {reason}" for reason in missing]
-    problems = draw(work / "problems", many)
+    problems = [problem for problem in draw(work / "problems", many) if case in problem.label()]
     for problem in problems:
         _compare(problem, dict(contestants), full, quick, section)
     points = sorted({Judge(problem).blocks * BLOCK for problem in problems})

@@ -81,6 +81,7 @@
 //! | [`measure`] | sources, point clouds, Sobol' points, files |
 //! | [`cost`] | ground costs |
 //! | [`transport`] | semi-discrete optimal transport: problem, solvers, certificate, plan |
+//! | [`robust`] | losses, worst-case risks, robust linear models |
 //! | [`optim`] | how a run ends, reports and is stopped |
 //! | [`simd`] | vector kernels with run-time dispatch |
 //! | [`error`] | what can go wrong, said in the user's terms |
@@ -99,6 +100,7 @@ pub mod error;
 pub mod logspace;
 pub mod measure;
 pub mod optim;
+pub mod robust;
 pub mod simd;
 pub mod smoothmax;
 pub mod transport;

@@ -1,0 +1,147 @@
+//! How far the objective can be from its minimum, at most.
+
+use super::loss::Loss;
+use super::newton::solve;
+use super::objective::{Model, Objective, State};
+use super::risk::{Risk, Strength, centred_divergence};
+use crate::divergence::pairwise;
+use crate::simd::{axpy, dot};
+use rayon::prelude::*;
+
+/// A lower bound of the objective with loss and risk as in `exact`, from a state of `objective`, which is the same or a smooth
+/// one near it, at γ.
+///
+/// For any worst-case weights p and any slopes a of the losses
+///
+/// ```text
+/// min over γ of Σ p_i ℓ_i(⟨γ, x_i⟩) + pen(γ) ≥ −Σ p_i ℓ_i*(a_i) − pen*(−Σ p_i a_i x_i),
+/// ```
+///
+/// and less the price of p that is below the objective. Where a coefficient is not penalised Σ p_i a_i x_i has to be 0. At
+/// the minimum p and a are the weights and slopes there; near it Newton's step δ predicts them: with w_i = a_i⟨δ, x_i⟩ and the
+/// Hessian R of the risk, p' = p − Rw and p'a' = p'a − pℓ''⟨δ, x⟩. For these the sum is 0 but for rounding, which is counted
+/// as if coefficients ten times as large were to be feared.
+pub(crate) fn lower_bound(
+    objective: &Objective<'_>,
+    exact: (&dyn Loss, &Risk),
+    gamma: &[f64],
+    state: &mut State,
+) -> f64 {
+    let (loss, risk) = exact;
+    let (n, m, k) = (objective.labels.len(), objective.design.columns, objective.loss.scores());
+    let parameters = m * k;
+    let reach = state.value.abs().max(f64::MIN_POSITIVE);
+    let mut model = Model::default();
+    objective.differentiate(gamma, state, &mut model);
+    let mut residual = model.gradient.clone();
+    let mut step = vec![0.0; parameters];
+    let (mut p, mut a) = (state.p.clone(), state.slope.clone());
+    // Again for what rounding, and damping where the Hessian is all but singular, have left.
+    for _ in 0..3 {
+        let Some(more) = [0.0, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4]
+            .iter()
+            .find_map(|damping| solve(&model, &residual, *damping, reach))
+        else {
+            return f64::NEG_INFINITY;
+        };
+        axpy(1.0, &more, &mut step);
+        predict(objective, state, &step, &mut p, &mut a);
+        let sums = weighted(objective, &p, &a);
+        for j in 0..parameters {
+            let (slope, curvature) = objective.penalty.derivatives(j, gamma[j]);
+            residual[j] = sums[j] + slope - curvature * step[j];
+        }
+    }
+    if p.iter().any(|p| *p < 0.0) {
+        return f64::NEG_INFINITY;
+    }
+    let mut sums = weighted(objective, &p, &a);
+    // Slopes of all examples times less than 1 are slopes as well: what a coefficient's own penalty cannot carry.
+    let shrink = (0..parameters)
+        .filter(|j| objective.penalty.ridge[*j] == 0.0 && objective.penalty.lasso[*j] > 0.0)
+        .fold(1.0_f64, |shrink, j| shrink.min(objective.penalty.lasso[j] / sums[j].abs()));
+    if shrink < 1.0 {
+        let shrink = shrink * (1.0 - 4.0 * f64::EPSILON);
+        a.iter_mut().for_each(|a| *a *= shrink);
+        sums.iter_mut().for_each(|s| *s *= shrink);
+    }
+    let largest = gamma.iter().fold(1.0_f64, |most, g| most.max(g.abs()));
+    let penalty: f64 = (0..parameters)
+        .map(|j| {
+            let free = objective.penalty.ridge[j] == 0.0 && objective.penalty.lasso[j] == 0.0;
+            if free { 10.0 * largest * sums[j].abs() } else { objective.penalty.conjugate(j, sums[j]) }
+        })
+        .sum();
+    let conjugates = pairwise(n, |i| {
+        if p[i] > 0.0 { p[i] * loss.conjugate(&a[i * k..(i + 1) * k], objective.labels[i]) } else { 0.0 }
+    });
+    let mean = -conjugates - penalty;
+    let bound = match (risk.divergence(), risk.strength()) {
+        (None, _) => mean,
+        (Some(f), Strength::Penalty(lambda)) => {
+            mean - lambda * (centred_divergence(f, &p, objective.eta) + f.f_at_one())
+        }
+        (Some(f), Strength::Radius(radius)) => {
+            let divergence = centred_divergence(f, &p, objective.eta);
+            if divergence > radius {
+                // By convexity this much of the way from p̂ is inside; p̂ has the least losses at the least.
+                let share = radius / divergence;
+                let zero = vec![0.0; k];
+                let least = pairwise(n, |i| -objective.eta[i] * loss.conjugate(&zero, objective.labels[i]));
+                share * mean + (1.0 - share) * least
+            } else {
+                mean
+            }
+        }
+    };
+    if bound.is_nan() { f64::NEG_INFINITY } else { bound }
+}
+
+/// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them.
+fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64], a: &mut [f64]) {
+    let (m, k) = (objective.design.columns, objective.loss.scores());
+    // First w in p, and ℓ''⟨δ, x⟩ in a.
+    p.par_iter_mut().zip(a.par_chunks_mut(k)).enumerate().for_each(|(i, (w, a))| {
+        let x = &objective.design.x[i * m..(i + 1) * m];
+        let curvature = &state.curvature[i * k * k..(i + 1) * k * k];
+        *w = 0.0;
+        a.fill(0.0);
+        for c in 0..k {
+            let moved = dot(x, &step[c * m..(c + 1) * m]);
+            *w += state.slope[i * k + c] * moved;
+            for (r, a) in a.iter_mut().enumerate() {
+                *a += curvature[r * k + c] * moved;
+            }
+        }
+    });
+    state.bend.apply(p);
+    for (i, (p, a)) in p.iter_mut().zip(a.chunks_exact_mut(k)).enumerate() {
+        *p = state.p[i] - *p;
+        let share = if *p > 0.0 { state.p[i] / *p } else { 0.0 };
+        for (a, slope) in a.iter_mut().zip(&state.slope[i * k..(i + 1) * k]) {
+            *a = slope - share * *a;
+        }
+    }
+}
+
+/// Σ p_i a_i ⊗ x_i.
+fn weighted(objective: &Objective<'_>, p: &[f64], a: &[f64]) -> Vec<f64> {
+    let (n, m, k) = (p.len(), objective.design.columns, objective.loss.scores());
+    let each = n.div_ceil(64).max(512);
+    let parts: Vec<Vec<f64>> = (0..n.div_ceil(each))
+        .into_par_iter()
+        .map(|task| {
+            let mut sum = vec![0.0; m * k];
+            for i in (task * each..((task + 1) * each).min(n)).filter(|i| p[*i] > 0.0) {
+                let x = &objective.design.x[i * m..(i + 1) * m];
+                for (r, sum) in sum.chunks_exact_mut(m).enumerate() {
+                    axpy(p[i] * a[i * k + r], x, sum);
+                }
+            }
+            sum
+        })
+        .collect();
+    let mut total = vec![0.0; m * k];
+    parts.iter().for_each(|part| axpy(1.0, part, &mut total));
+    total
+}

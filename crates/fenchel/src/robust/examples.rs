@@ -1,0 +1,123 @@
+//! Examples to learn from.
+
+use super::loss::{Labels, Loss};
+use super::risk::normalised;
+use crate::{Error, Result};
+
+/// Rows of features, a label and a weight each.
+///
+/// ```
+/// use fenchel::robust::Examples;
+///
+/// let examples = Examples::new(2, vec![0.0, 1.0, 2.0, 3.0], vec![1.0, -1.0])?.weighted(vec![1.0, 3.0])?;
+/// assert_eq!((examples.len(), examples.row(1)), (2, &[2.0, 3.0][..]));
+/// assert_eq!(examples.weights(), &[0.25, 0.75]);
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Examples {
+    width: usize,
+    features: Vec<f64>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Examples {
+    /// `width` features an example, one example after another, and as many labels as examples; all weigh the same.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no example or numbers do not fit, [`Error::NonFinite`] for NaN or infinity.
+    pub fn new(width: usize, features: Vec<f64>, labels: Vec<f64>) -> Result<Self> {
+        let n = labels.len();
+        if n == 0 {
+            return Err(Error::shape("labels", "at least one", 0));
+        }
+        if features.len() != n * width {
+            return Err(Error::shape("features", format!("{n} × {width} numbers"), features.len()));
+        }
+        if let Some(at) = features.iter().position(|x| !x.is_finite()) {
+            let place = format!("row {}, column {}", at / width + 1, at % width + 1);
+            return Err(Error::non_finite("features", place, features[at]));
+        }
+        if let Some(i) = labels.iter().position(|y| !y.is_finite()) {
+            return Err(Error::non_finite("labels", format!("row {}", i + 1), labels[i]));
+        }
+        Ok(Examples { width, features, labels, weights: vec![1.0 / n as f64; n] })
+    }
+
+    /// With reference weights p̂, normalised here.
+    ///
+    /// # Errors
+    /// As [`Risk::of`](super::Risk::of) for its reference.
+    pub fn weighted(mut self, weights: Vec<f64>) -> Result<Self> {
+        self.weights = normalised(&weights, self.len())?;
+        Ok(self)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Never: there is at least one.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// How many features an example has.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The features of one.
+    pub fn row(&self, i: usize) -> &[f64] {
+        &self.features[i * self.width..(i + 1) * self.width]
+    }
+
+    /// All features, row by row.
+    pub fn features(&self) -> &[f64] {
+        &self.features
+    }
+
+    /// All labels.
+    pub fn labels(&self) -> &[f64] {
+        &self.labels
+    }
+
+    /// p̂, which sums to 1.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// Whether labels are what a loss takes, and vary where they have to.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] with the first row that is at fault, or if there is one class only.
+    pub fn suit(&self, loss: &dyn Loss) -> Result<()> {
+        let kind = loss.labels();
+        let wanted = match kind {
+            Labels::Real => return Ok(()),
+            Labels::Sign => "-1 or 1".to_owned(),
+            Labels::Class => format!("a class, 0 to {}", loss.scores() - 1),
+            Labels::Count => "a number of at least 0".to_owned(),
+        };
+        for (i, &y) in self.labels.iter().enumerate() {
+            let fits = match kind {
+                Labels::Real => true,
+                Labels::Sign => y == 1.0 || y == -1.0,
+                Labels::Class => y >= 0.0 && y < loss.scores() as f64 && y.fract() == 0.0,
+                Labels::Count => y >= 0.0,
+            };
+            if !fits {
+                let what = format!("label of row {} for {}", i + 1, loss.name());
+                return Err(Error::invalid(what, y, wanted));
+            }
+        }
+        let of_first = |y: &f64| *y == self.labels[0];
+        if matches!(kind, Labels::Sign | Labels::Class) && self.labels.iter().all(of_first) {
+            let value = format!("{} in every row", self.labels[0]);
+            return Err(Error::invalid("labels", value, "of at least two classes"));
+        }
+        Ok(())
+    }
+}

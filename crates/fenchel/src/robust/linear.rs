@@ -1,0 +1,378 @@
+//! Linear models, fitted exactly.
+
+use super::certificate::lower_bound;
+use super::design::Design;
+use super::loss::Loss;
+use super::newton::{End, minimise};
+use super::objective::{Objective, Penalty, State};
+use super::{Examples, Risk, Strength};
+use crate::divergence::pairwise;
+use crate::optim::{Loop, Observer, Progress, Status};
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// λ, and the width of what is smoothed, falls by this from stage to stage.
+const FALL: f64 = 6.0;
+
+/// What a linear model is made of besides its examples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// A constant of its own for each score, not penalised.
+    pub intercept: bool,
+    /// Whether penalties are those of coefficients for features of variance 1, not of the features as they are.
+    pub standardise: bool,
+    /// Penalty l2 · Σ θ_j².
+    pub l2: f64,
+    /// Penalty l1 · Σ |θ_j|.
+    pub l1: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { intercept: true, standardise: false, l2: 0.0, l1: 0.0 }
+    }
+}
+
+/// When a fit ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Precision {
+    /// Certified gap, in relation to the objective.
+    pub tolerance: f64,
+    /// Newton steps.
+    pub max_iterations: u32,
+    /// Seconds; none is unlimited.
+    pub max_seconds: Option<f64>,
+}
+
+impl Default for Precision {
+    fn default() -> Self {
+        Precision { tolerance: 1e-9, max_iterations: 2000, max_seconds: Some(300.0) }
+    }
+}
+
+/// A linear model to be fitted: scores z = θx + θ₀, and the risk of their losses.
+///
+/// ```text
+/// min over θ, θ₀ of  Risk(ℓ(θx_i + θ₀, y_i)) + l2 Σ θ_j² + l1 Σ |θ_j|
+/// ```
+///
+/// ```
+/// use fenchel::divergence;
+/// use fenchel::optim::Silent;
+/// use fenchel::robust::{Examples, Linear, Options, Precision, Risk, Strength, loss};
+///
+/// // Where most examples have label x, and a few 3x.
+/// let x: Vec<f64> = (0..40).map(f64::from).collect();
+/// let y = x.iter().map(|x| if *x > 35.0 { 3.0 * x } else { *x }).collect();
+/// let examples = Examples::new(1, x, y)?;
+/// let fit = |risk| {
+///     let model = Linear::new(&examples, loss::parse("squared")?, risk, Options::default())?;
+///     model.fit(&Precision::default(), &mut Silent)
+/// };
+/// let mean = fit(Risk::mean())?;
+/// let robust = fit(Risk::new(divergence::parse("kl")?, Strength::Penalty(50.0))?)?;
+/// assert!(robust.status.is_converged() && robust.gap <= 1e-9 * robust.objective);
+/// // The worst losses are smaller, the mean is larger.
+/// let worst = |fit: &fenchel::robust::Fit| fit.losses.iter().copied().fold(0.0, f64::max);
+/// assert!(worst(&robust) < 0.5 * worst(&mean) && robust.mean_loss > mean.mean_loss);
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Linear<'a> {
+    examples: &'a Examples,
+    loss: Arc<dyn Loss>,
+    risk: Risk,
+    options: Options,
+    design: Design,
+}
+
+/// A fitted linear model, in the units of the features and labels.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// θ₀, one a score.
+    pub intercept: Vec<f64>,
+    /// θ: the coefficients of one score after another.
+    pub coefficients: Vec<f64>,
+    /// Risk and penalty at the coefficients.
+    pub objective: f64,
+    /// No coefficients have an objective below this.
+    pub lower_bound: f64,
+    /// objective − lower_bound.
+    pub gap: f64,
+    /// How the fit ended; converged only if the gap is as small as asked for.
+    pub status: Status,
+    /// Loss of each example.
+    pub losses: Vec<f64>,
+    /// p: how much each example weighs in the worst case.
+    pub weights: Vec<f64>,
+    /// Σ p̂_i ℓ_i.
+    pub mean_loss: f64,
+    /// λ at which the weights are the worst case: the penalty, or what a radius leads to; infinite for the mean.
+    pub lambda: f64,
+    /// The divergence of the weights from p̂: the radius, or what a penalty leads to.
+    pub radius: f64,
+    /// 1/Σ p_i²/p̂_i, in examples: how many of equal weight are as uneven.
+    pub effective_sample_size: f64,
+    /// Newton steps.
+    pub iterations: u32,
+    /// Time that it took.
+    pub seconds: f64,
+}
+
+impl<'a> Linear<'a> {
+    /// Checks that everything fits together.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for penalties below 0 or labels that the loss does not take; [`Error::Shape`] if there is
+    /// neither a feature nor an intercept.
+    pub fn new(examples: &'a Examples, loss: Arc<dyn Loss>, risk: Risk, options: Options) -> Result<Self> {
+        for (name, value) in [("l2", options.l2), ("l1", options.l1)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::invalid(name, value, "a finite number, at least 0"));
+            }
+        }
+        if examples.width() == 0 && !options.intercept {
+            return Err(Error::shape("features", "at least one, or an intercept", 0));
+        }
+        examples.suit(&*loss)?;
+        let expected = risk.divergence().and_then(|f| f.atoms());
+        if let Some(expected) = expected.filter(|n| *n != examples.len()) {
+            return Err(Error::shape(
+                "examples",
+                format!("as many as marginals, {expected}"),
+                examples.len(),
+            ));
+        }
+        let design = Design::new(examples, options.intercept);
+        let risk = risk.resolved(examples.weights());
+        Ok(Linear { examples, loss, risk, options, design })
+    }
+
+    /// Fits from coefficients that are all 0.
+    ///
+    /// Newton's method with λ falling to its value and, where loss, risk or penalty have corners, with these rounded less and
+    /// less, until the certified gap is as small as asked for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a tolerance that is not above 0, or where losses are no finite numbers even at the start.
+    pub fn fit(&self, precision: &Precision, observer: &mut dyn Observer) -> Result<Fit> {
+        let start = vec![0.0; self.design.columns * self.loss.scores()];
+        self.fit_design(start, precision, observer)
+    }
+
+    /// The penalty in units of the design.
+    fn penalty(&self) -> Penalty {
+        let (d, m, k) = (self.examples.width(), self.design.columns, self.loss.scores());
+        let mut penalty = Penalty { ridge: vec![0.0; m * k], lasso: vec![0.0; m * k], corner: 0.0 };
+        for at in 0..m * k {
+            let j = at % m;
+            if j < d && self.design.scale[j] > 0.0 {
+                let unit = if self.options.standardise { 1.0 } else { 1.0 / self.design.scale[j] };
+                penalty.ridge[at] = self.options.l2 * unit * unit;
+                penalty.lasso[at] = self.options.l1 * unit;
+            }
+        }
+        penalty
+    }
+
+    fn fit_design(
+        &self,
+        mut gamma: Vec<f64>,
+        precision: &Precision,
+        observer: &mut dyn Observer,
+    ) -> Result<Fit> {
+        if !(precision.tolerance > 0.0 && precision.tolerance.is_finite()) {
+            return Err(Error::invalid("tolerance", precision.tolerance, "a finite number above 0"));
+        }
+        let mut run = Loop::new(precision.max_seconds, observer);
+        let exact = Objective {
+            design: &self.design,
+            labels: self.examples.labels(),
+            eta: self.examples.weights(),
+            loss: self.loss.clone(),
+            risk: self.risk.clone(),
+            penalty: self.penalty(),
+        };
+        let mut state = State::default();
+        exact.evaluate(&gamma, &mut state);
+        if !state.value.is_finite() {
+            return Err(Error::invalid(
+                "losses",
+                "out of range at coefficients 0",
+                "finite numbers: labels may be too large",
+            ));
+        }
+        // What counts as large: the objective at the start, and how far losses are apart there.
+        let first = state.value.abs();
+        let eta = exact.eta;
+        let seen = |i: &usize| eta[*i] > 0.0;
+        let most = (0..eta.len()).filter(seen).fold(f64::NEG_INFINITY, |m, i| m.max(state.losses[i]));
+        let least = (0..eta.len()).filter(seen).fold(f64::INFINITY, |m, i| m.min(state.losses[i]));
+        let has_corners = !self.loss.is_smooth() || !self.risk.is_smooth() || self.options.l1 > 0.0;
+        let target = match self.risk.strength() {
+            _ if self.risk.divergence().is_none() => f64::INFINITY,
+            Strength::Penalty(lambda) if self.risk.is_smooth() => lambda,
+            _ => 0.0,
+        };
+        let mut width = (most - least).max(most.abs()).max(f64::MIN_POSITIVE);
+        let mut iterations = 0_u32;
+        let mut best = Best { gamma: gamma.clone(), objective: state.value, lower: f64::NEG_INFINITY };
+        let mut status = None;
+        let mut idle = 0;
+        loop {
+            // The last stage of a smooth problem is the problem itself.
+            let is_last = !has_corners
+                && (width <= target
+                    || matches!(self.risk.strength(), Strength::Radius(_))
+                        && state.worst.is_some_and(|w| w.lambda > 1.5 * FALL * width));
+            let smooth = self.stage(&exact, if is_last { 0.0 } else { width });
+            smooth.evaluate(&gamma, &mut state);
+            let scale = best.objective.abs().max(1e-6 * first);
+            let wanted = precision.tolerance * scale;
+            let near_end = is_last || width < 1e3 * wanted;
+            // Bounds are good only where the slopes are those of a minimum, within the width that corners have.
+            let mut gain = match (is_last, near_end) {
+                (true, _) => 0.05 * wanted,
+                (false, true) => 1e-6 * width,
+                (false, false) => 0.02 * width,
+            };
+            for attempt in 0..4 {
+                let end = minimise(&smooth, &mut gamma, &mut state, gain, |state| {
+                    iterations += 1;
+                    let progress = Progress {
+                        phase: "fitting",
+                        fraction: 0.0,
+                        samples: u64::from(iterations),
+                        error: best.gap() / scale,
+                        target: precision.tolerance,
+                        iterate: &[],
+                    };
+                    let _ = state;
+                    status = run.check(&progress);
+                    if status.is_none() && iterations > precision.max_iterations {
+                        status = Some(Status::MaxIterations);
+                    }
+                    status.is_none()
+                });
+                if end == End::Stopped || near_end {
+                    let before = best.gap();
+                    self.note(&exact, &smooth, &gamma, &mut state, &mut best);
+                    let scale = best.objective.abs().max(1e-6 * first);
+                    if best.gap() <= precision.tolerance * scale && status.is_none() {
+                        status = Some(Status::Converged);
+                    }
+                    idle = if best.gap() < 0.9 * before { 0 } else { idle + 1 };
+                }
+                if !is_last || status.is_some() || end == End::Rounding || attempt == 3 {
+                    break;
+                }
+                gain *= 1e-3;
+            }
+            if status.is_some() {
+                break;
+            }
+            if is_last || width < 1e-16 * scale || idle >= 8 {
+                status = Some(Status::Stalled);
+                break;
+            }
+            width /= FALL;
+        }
+        Ok(self.finish(&exact, best, status.unwrap_or(Status::Stalled), iterations, run.seconds()))
+    }
+
+    /// The objective with everything rounded over `width`, in units of the losses.
+    fn stage<'b>(&self, exact: &Objective<'b>, width: f64) -> Objective<'b> {
+        let total: f64 = exact.penalty.lasso.iter().fold(0.0, |most, l| l.max(most));
+        let corner = if total > 0.0 { width / total } else { 0.0 };
+        Objective {
+            loss: exact.loss.smoothed(width).unwrap_or_else(|| exact.loss.clone()),
+            risk: exact.risk.smoothed(width),
+            penalty: Penalty { corner, ..exact.penalty.clone() },
+            ..exact.clone()
+        }
+    }
+
+    /// Takes up coefficients and a lower bound where they are better.
+    fn note(
+        &self,
+        exact: &Objective<'_>,
+        smooth: &Objective<'_>,
+        gamma: &[f64],
+        state: &mut State,
+        best: &mut Best,
+    ) {
+        let mut with = state.clone();
+        best.lower = best.lower.max(lower_bound(smooth, (&*self.loss, &self.risk), gamma, &mut with));
+        exact.evaluate(gamma, &mut with);
+        if with.value < best.objective {
+            best.objective = with.value;
+            best.gamma.copy_from_slice(gamma);
+        }
+        // Coefficients that the penalty holds at 0 are there but for what its corner was rounded by.
+        if self.options.l1 > 0.0 {
+            let mut sparse = best.gamma.clone();
+            let small =
+                |j: usize| exact.penalty.lasso[j] > 0.0 && gamma[j].abs() < 3.0 * smooth.penalty.corner;
+            (0..sparse.len()).filter(|j| small(*j)).for_each(|j| sparse[j] = 0.0);
+            exact.evaluate(&sparse, &mut with);
+            if with.value <= best.objective {
+                best.objective = with.value;
+                best.gamma = sparse;
+            }
+        }
+    }
+
+    fn finish(
+        &self,
+        exact: &Objective<'_>,
+        best: Best,
+        status: Status,
+        iterations: u32,
+        seconds: f64,
+    ) -> Fit {
+        let mut state = State::default();
+        exact.evaluate(&best.gamma, &mut state);
+        let eta = self.examples.weights();
+        let (d, m) = (self.examples.width(), self.design.columns);
+        let mut intercept = Vec::new();
+        let mut coefficients = Vec::with_capacity(d * self.loss.scores());
+        for gamma in best.gamma.chunks_exact(m) {
+            let (constant, slopes) = self.design.to_user(gamma);
+            intercept.push(constant);
+            coefficients.extend(slopes);
+        }
+        let n = self.examples.len();
+        let mean_loss = pairwise(n, |i| if eta[i] > 0.0 { eta[i] * state.losses[i] } else { 0.0 });
+        let uneven = pairwise(n, |i| if eta[i] > 0.0 { state.p[i] * (state.p[i] / eta[i]) } else { 0.0 });
+        let (lambda, radius) = state.worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
+        Fit {
+            intercept,
+            coefficients,
+            objective: best.objective,
+            lower_bound: best.lower,
+            gap: best.gap(),
+            status,
+            losses: state.losses,
+            weights: state.p,
+            mean_loss,
+            lambda,
+            radius,
+            effective_sample_size: n as f64 / uneven,
+            iterations,
+            seconds,
+        }
+    }
+}
+
+/// The best coefficients so far, in units of the design, and the best bound.
+struct Best {
+    gamma: Vec<f64>,
+    objective: f64,
+    lower: f64,
+}
+
+impl Best {
+    fn gap(&self) -> f64 {
+        self.objective - self.lower
+    }
+}

@@ -1,0 +1,22 @@
+//! Robust learning: models that hold up on the worst case.
+//!
+//! ```text
+//! min over θ of  max over p of  Σ p_i ℓ_i(θ) − λ D_f(p‖p̂)
+//! ```
+//!
+//! The inner maximum is a smooth maximum of the losses of all examples: with KL log-sum-exp, with CVaR the mean of the worst
+//! share, with `none` the largest. [`loss`] has the losses, [`Risk`] the risk of a vector of them, penalised or within a
+//! radius, [`Linear`] fits linear models and certifies how far from optimal they are.
+
+mod certificate;
+mod design;
+mod examples;
+mod linear;
+pub mod loss;
+mod newton;
+mod objective;
+mod risk;
+
+pub use examples::Examples;
+pub use linear::{Fit, Linear, Options, Precision};
+pub use risk::{Risk, Strength, Worst};

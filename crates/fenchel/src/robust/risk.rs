@@ -1,0 +1,477 @@
+//! The worst-case mean of a vector of losses.
+
+use crate::divergence::{Cvar, Divergence, Row, SafeKl, Scratch, Smoothed, Unregularised, pairwise, top};
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// How far from the reference p̂ the worst case may stray.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Strength {
+    /// At a price: λ > 0 times the divergence, in the unit of the losses.
+    Penalty(f64),
+    /// Within a ball: divergence at most r ≥ 0.
+    Radius(f64),
+}
+
+/// A risk: what is made of the losses of all examples.
+///
+/// ```text
+/// penalised    max over p of Σ p_i ℓ_i − λ D_f(p‖p̂)
+/// constrained  max over p of Σ p_i ℓ_i   with   D_f(p‖p̂) ≤ r
+///              = min over τ, λ ≥ 0 of τ + λr + λ Σ p̂_i f*((ℓ_i − τ)/λ)
+/// ```
+///
+/// D_f is centred, 0 at p = p̂, in the constrained form. [`Risk::mean`] is the mean, for which nothing strays.
+///
+/// ```
+/// use fenchel::divergence;
+/// use fenchel::robust::{Risk, Strength};
+///
+/// let losses = [1.0, 2.0, 6.0];
+/// let mut p = [0.0; 3];
+/// let kl = Risk::new(divergence::parse("kl")?, Strength::Penalty(2.0))?;
+/// let worst = kl.of(&losses, &[], &mut p)?;
+///
+/// // The ball of the radius that the penalty led to has the same worst case, at the same price.
+/// let ball = Risk::new(divergence::parse("kl")?, Strength::Radius(worst.divergence))?;
+/// let same = ball.of(&losses, &[], &mut p)?;
+/// assert!((same.lambda - 2.0).abs() < 1e-9);
+/// assert!((same.value - (worst.value + 2.0 * worst.divergence)).abs() < 1e-12);
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Risk {
+    /// None is the mean.
+    divergence: Option<Arc<dyn Divergence>>,
+    strength: Strength,
+    /// The multiplier of a radius is not taken below this.
+    floor: f64,
+}
+
+/// A worst case; its weights are in the caller's buffer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Worst {
+    /// The risk, from the dual side: it is at most this.
+    pub value: f64,
+    /// The risk, from the side of the weights: it is at least this.
+    pub lower: f64,
+    /// The penalty at which the weights are the worst case: λ, or the multiplier of the radius; infinite for the mean
+    /// and where the radius is 0.
+    pub lambda: f64,
+    /// τ: losses above it count.
+    pub threshold: f64,
+    /// D_f(p‖p̂) of the weights, 0 at p = p̂.
+    pub divergence: f64,
+}
+
+/// The Hessian of the risk in the losses: diag(d) − ddᵀ/Σd − eeᵀ/e₀.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Curvature {
+    /// d_i = p̂_i (f*)''(s_i)/λ, s_i = (ℓ_i − τ)/λ.
+    pub d: Vec<f64>,
+    /// Σ d_i.
+    pub total: f64,
+    /// e_i = d_i (s_i − s̄), where the multiplier moves too; else empty.
+    pub e: Vec<f64>,
+    /// Σ d_i (s_i − s̄)².
+    pub spread: f64,
+}
+
+impl Curvature {
+    /// w ← H w.
+    pub(crate) fn apply(&self, w: &mut [f64]) {
+        let n = w.len();
+        if self.total <= 0.0 {
+            w.fill(0.0);
+            return;
+        }
+        // From the entry where d is largest: should it outweigh all others, differences from the mean would cancel.
+        let largest = (0..n).fold(0, |at, i| if self.d[i] > self.d[at] { i } else { at });
+        let from = w[largest];
+        let mean =
+            pairwise(n, |i| if self.d[i] > 0.0 { self.d[i] / self.total * (w[i] - from) } else { 0.0 });
+        let across = if self.e.is_empty() {
+            0.0
+        } else {
+            pairwise(n, |i| if self.e[i] != 0.0 { self.e[i] * (w[i] - from) } else { 0.0 }) / self.spread
+        };
+        for (i, w) in w.iter_mut().enumerate() {
+            let straight = if self.d[i] > 0.0 { self.d[i] * ((*w - from) - mean) } else { 0.0 };
+            *w = straight - self.e.get(i).map_or(0.0, |e| e * across);
+        }
+    }
+}
+
+impl Risk {
+    /// The mean Σ p̂_i ℓ_i: empirical risk minimisation.
+    pub fn mean() -> Self {
+        Risk { divergence: None, strength: Strength::Radius(0.0), floor: 0.0 }
+    }
+
+    /// With a divergence and its strength.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] unless λ is finite and above 0, or r finite and at least 0.
+    pub fn new(divergence: Arc<dyn Divergence>, strength: Strength) -> Result<Self> {
+        match strength {
+            Strength::Penalty(lambda) if !(lambda > 0.0 && lambda.is_finite()) => {
+                return Err(Error::invalid("lambda", lambda, "a finite number above 0"));
+            }
+            Strength::Radius(r) if !(r >= 0.0 && r.is_finite()) => {
+                return Err(Error::invalid("radius", r, "a finite number, at least 0"));
+            }
+            _ => {}
+        }
+        Ok(Risk { divergence: Some(divergence), strength, floor: 0.0 })
+    }
+
+    /// The divergence; none is the mean.
+    pub fn divergence(&self) -> Option<&dyn Divergence> {
+        self.divergence.as_deref()
+    }
+
+    /// Its strength.
+    pub fn strength(&self) -> Strength {
+        self.strength
+    }
+
+    /// Whether worst-case weights depend continuously on any losses.
+    pub fn is_smooth(&self) -> bool {
+        self.divergence.as_ref().is_none_or(|f| f.is_smooth())
+    }
+
+    /// For a reference that leaves some examples out, or a divergence that has to know how many there are.
+    pub(crate) fn resolved(&self, eta: &[f64]) -> Self {
+        let Some(f) = &self.divergence else { return self.clone() };
+        let atoms: Vec<usize> = if f.is_per_atom() {
+            (0..eta.len()).collect()
+        } else {
+            (0..eta.len()).filter(|i| eta[*i] > 0.0).collect()
+        };
+        Risk { divergence: Some(f.for_atoms(&atoms).unwrap_or_else(|| f.clone())), ..self.clone() }
+    }
+
+    /// A smooth risk that tends to this one as `width` goes to 0, in the unit of the losses, and whose weights are weights
+    /// of this one.
+    pub(crate) fn smoothed(&self, width: f64) -> Self {
+        let Some(f) = &self.divergence else { return self.clone() };
+        if !f.is_smooth() {
+            let cap = f.cap();
+            // Safe KL bends at the cap as it does at 0.
+            let smooth = if cap.is_infinite() {
+                f.smoothed()
+            } else {
+                SafeKl::new(1.0 / cap).ok().map(|f| Arc::new(f) as Arc<dyn Divergence>)
+            };
+            // A cap of 1 leaves no choice.
+            let Some(smooth) = smooth else { return Risk::mean() };
+            return Risk { divergence: Some(smooth), strength: Strength::Penalty(width), floor: 0.0 };
+        }
+        match self.strength {
+            Strength::Penalty(lambda) => {
+                Risk { strength: Strength::Penalty(lambda.max(width)), ..self.clone() }
+            }
+            Strength::Radius(_) => Risk { floor: width, ..self.clone() },
+        }
+    }
+
+    /// The risk of these losses under the reference p̂ (uniform if empty, else normalised), with the worst-case weights.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is none or lengths differ, [`Error::NonFinite`] for losses or weights that are NaN or
+    /// infinite, [`Error::InvalidValue`] for a reference below 0 or 0 everywhere.
+    pub fn of(&self, losses: &[f64], reference: &[f64], p: &mut [f64]) -> Result<Worst> {
+        let n = losses.len();
+        if n == 0 || p.len() != n {
+            return Err(Error::shape("losses", "at least one, and as many as weights", n));
+        }
+        if let Some(i) = losses.iter().position(|x| !x.is_finite()) {
+            return Err(Error::non_finite("losses", i, losses[i]));
+        }
+        let eta = normalised(reference, n)?;
+        if let Some(expected) = self.divergence.as_ref().and_then(|f| f.atoms())
+            && expected != n
+        {
+            return Err(Error::shape("losses", format!("as many as marginals, {expected}"), n));
+        }
+        Ok(self.resolved(&eta).worst(losses, &eta, None, p, &mut Scratch::default()))
+    }
+
+    /// [`Risk::of`] without checks, for a resolved risk and a reference that sums to 1. `near` is the worst case of similar
+    /// losses.
+    pub(crate) fn worst(
+        &self,
+        losses: &[f64],
+        eta: &[f64],
+        near: Option<&Worst>,
+        p: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Worst {
+        let n = losses.len();
+        let mean = || pairwise(n, |i| if eta[i] > 0.0 { eta[i] * losses[i] } else { 0.0 });
+        let Some(f) = self.divergence.as_deref() else {
+            p.copy_from_slice(eta);
+            let value = mean();
+            return Worst { value, lower: value, lambda: f64::INFINITY, threshold: value, divergence: 0.0 };
+        };
+        let mut at = Search { f, losses, eta, p, scratch };
+        match self.strength {
+            Strength::Penalty(lambda) => {
+                let (found, divergence) = at.at(lambda, near.map(|near| near.threshold));
+                let lower = at.mean() - lambda * (divergence + f.f_at_one());
+                Worst { value: found.value, lower, lambda, threshold: found.threshold, divergence }
+            }
+            Strength::Radius(radius) => at.within(radius, self.floor, near),
+        }
+    }
+
+    /// The Hessian at the worst case of these losses.
+    pub(crate) fn curvature(
+        &self,
+        losses: &[f64],
+        eta: &[f64],
+        p: &[f64],
+        worst: &Worst,
+        out: &mut Curvature,
+    ) {
+        let n = p.len();
+        out.e.clear();
+        out.d.resize(n, 0.0);
+        (out.total, out.spread) = (0.0, 0.0);
+        let Some(f) = self.divergence.as_deref().filter(|_| worst.lambda > 0.0 && worst.lambda.is_finite())
+        else {
+            out.d.fill(0.0);
+            return;
+        };
+        f.curvatures(p, eta, 1.0 / worst.lambda, &mut out.d);
+        out.total = pairwise(n, |i| out.d[i]);
+        let moves = matches!(self.strength, Strength::Radius(_)) && worst.lambda > self.floor;
+        if moves && out.total > 0.0 {
+            let s = |i: usize| (losses[i] - worst.threshold) / worst.lambda;
+            let mean = pairwise(n, |i| out.d[i] / out.total * s(i));
+            out.e.extend((0..n).map(|i| out.d[i] * (s(i) - mean)));
+            out.spread = pairwise(n, |i| out.e[i] * (s(i) - mean));
+            if out.spread <= 0.0 {
+                out.e.clear();
+            }
+        }
+    }
+}
+
+/// A search for the multiplier.
+struct Search<'a> {
+    f: &'a dyn Divergence,
+    losses: &'a [f64],
+    eta: &'a [f64],
+    p: &'a mut [f64],
+    scratch: &'a mut Scratch,
+}
+
+impl Search<'_> {
+    fn row(&self, lambda: f64) -> Row<'_> {
+        Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda }
+    }
+
+    /// The smooth maximum at λ, and the centred divergence of its weights.
+    fn at(&mut self, lambda: f64, start: Option<f64>) -> (Smoothed, f64) {
+        let row = Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda };
+        let found = self.f.solve(&row, start, self.p, self.scratch);
+        (found, centred_divergence(self.f, self.p, self.eta))
+    }
+
+    /// Σ p_i ℓ_i.
+    fn mean(&self) -> f64 {
+        pairwise(self.p.len(), |i| if self.p[i] > 0.0 { self.p[i] * self.losses[i] } else { 0.0 })
+    }
+
+    /// min over λ ≥ `floor` of λ `radius` + the centred smooth maximum at λ.
+    fn within(mut self, radius: f64, floor: f64, near: Option<&Worst>) -> Worst {
+        let (most, _) = top(self.losses, self.eta);
+        let least = (0..self.losses.len())
+            .filter(|i| self.eta[*i] > 0.0)
+            .fold(f64::INFINITY, |least, i| least.min(self.losses[i]));
+        let spread = (most - least).min(f64::MAX);
+        let is_mean = radius == 0.0 && self.f.is_smooth();
+        if is_mean || spread == 0.0 {
+            self.p.copy_from_slice(self.eta);
+            let lower = self.mean();
+            let (lambda, value) =
+                if is_mean { (f64::INFINITY, lower) } else { (floor, lower + floor * radius) };
+            return Worst { value, lower, lambda, threshold: lower, divergence: 0.0 };
+        }
+        let centre = self.f.f_at_one();
+        // Below this λ is 0 for all that can be told from the value.
+        let smallest = (1e-13 * spread).max(f64::MIN_POSITIVE).max(floor);
+        let (found, divergence) = self.at(smallest, None);
+        if divergence <= radius {
+            let lower = self.mean();
+            let value =
+                if floor > 0.0 { found.value + smallest * (radius + centre) } else { self.limit(found) };
+            let (lambda, threshold) = (floor, found.threshold);
+            return Worst { value, lower, lambda, threshold, divergence };
+        }
+        // log D falls with log λ, for small D in proportion to 1/λ². Newton's method, kept between the two sides.
+        let (mut low, mut high) = (smallest, f64::INFINITY);
+        let mut lambda = near.map(|near| near.lambda).filter(|x| *x > smallest && x.is_finite());
+        let mut best = (f64::INFINITY, found, smallest, divergence);
+        for _ in 0..200 {
+            let x = lambda.unwrap_or(spread / (1.0 + 2.0 * radius.sqrt()));
+            let (found, divergence) = self.at(x, None);
+            let miss = if divergence > 0.0 { (divergence / radius).ln() } else { f64::NEG_INFINITY };
+            if miss.abs() < best.0 {
+                best = (miss.abs(), found, x, divergence);
+            }
+            if miss > 0.0 {
+                low = x
+            } else {
+                high = x
+            }
+            if miss.abs() < 1e-14 || high / low < 1.0 + 4.0 * f64::EPSILON {
+                break;
+            }
+            let slope = self.slope(x, found.threshold) / divergence;
+            let newton = x * (miss / slope).clamp(-3.0, 3.0).exp();
+            let inside = newton.is_finite() && newton > low && newton < high;
+            lambda = Some(match (inside, high.is_finite()) {
+                (true, _) => newton,
+                (false, true) => (low * high).sqrt(),
+                (false, false) => 10.0 * x,
+            });
+        }
+        let (_, _, lambda, _) = best;
+        let (found, mut divergence) = self.at(lambda, None);
+        let value = found.value + lambda * (radius + centre);
+        // But for rounding, which would leave weight where there is none.
+        if divergence > radius * (1.0 + 1e-10) {
+            // By convexity this much of the way from p̂ is inside.
+            let share = radius / divergence;
+            for (p, eta) in self.p.iter_mut().zip(self.eta) {
+                *p = eta + share * (*p - eta);
+            }
+            divergence = radius;
+        }
+        Worst { value, lower: self.mean(), lambda, threshold: found.threshold, divergence }
+    }
+
+    /// −dD/d log λ = Σ η_i (f*)''(s_i)(s_i − s̄)².
+    fn slope(&mut self, lambda: f64, threshold: f64) -> f64 {
+        let n = self.p.len();
+        let scratch = &mut self.scratch;
+        scratch.reserve(n);
+        let d = &mut scratch.x[..n];
+        self.f.curvatures(self.p, self.eta, 1.0, d);
+        let total = pairwise(n, |i| d[i]);
+        if total <= 0.0 {
+            return f64::NAN;
+        }
+        let s = |i: usize| (self.losses[i] - threshold) / lambda;
+        let mean = pairwise(n, |i| if d[i] > 0.0 { d[i] / total * s(i) } else { 0.0 });
+        pairwise(n, |i| if d[i] > 0.0 { d[i] * (s(i) - mean) * (s(i) - mean) } else { 0.0 })
+    }
+
+    /// The risk as λ goes to 0: the largest loss, or the mean of the largest that a capped density can choose.
+    fn limit(&self, at: Smoothed) -> f64 {
+        let (mut p, mut scratch) = (vec![0.0; self.p.len()], Scratch::default());
+        let cap = self.f.cap();
+        if self.f.is_per_atom() {
+            return at.value;
+        }
+        if cap.is_finite()
+            && let Ok(tail) = Cvar::new(1.0 / cap)
+        {
+            return tail.solve(&self.row(1.0), None, &mut p, &mut scratch).value;
+        }
+        Unregularised.solve(&self.row(1.0), None, &mut p, &mut scratch).value
+    }
+}
+
+/// D_f(p‖η) less what it is at p = η, for weights that sum to 1; without cancellation where they are close to η.
+///
+/// It is Σ η_i [f(t_i) − f(1) − f'(1)(t_i − 1)], t_i = p_i/η_i, and with y = f'(t) − f'(1) the bracket is
+/// y(t − 1) − [f*(f'(1) + y) − f*(f'(1)) − y].
+pub(crate) fn centred_divergence(f: &dyn Divergence, p: &[f64], eta: &[f64]) -> f64 {
+    let slope = f.f_prime_at_one();
+    if !f.is_smooth() || f.is_per_atom() || !slope.is_finite() {
+        return (f.penalty(p, eta) - f.f_at_one()).max(0.0);
+    }
+    let of = |t: f64| {
+        if (t - 1.0).abs() < 0.25 && t < f.cap() {
+            let y = f.f_prime(t) - slope;
+            y * (t - 1.0) - f.conj_excess(y)
+        } else {
+            f.f(t.min(f.cap())) - f.f_at_one() - slope * (t - 1.0)
+        }
+    };
+    pairwise(p.len(), |i| if eta[i] > 0.0 { eta[i] * of(p[i] / eta[i]) } else { 0.0 }).max(0.0)
+}
+
+/// A reference that sums to 1.
+pub(crate) fn normalised(reference: &[f64], n: usize) -> Result<Vec<f64>> {
+    if reference.is_empty() {
+        return Ok(vec![1.0 / n as f64; n]);
+    }
+    if reference.len() != n {
+        return Err(Error::shape("weights", format!("as many as examples, {n}"), reference.len()));
+    }
+    for (i, w) in reference.iter().enumerate() {
+        if !w.is_finite() {
+            return Err(Error::non_finite("weights", i, *w));
+        }
+        if *w < 0.0 {
+            return Err(Error::invalid(format!("weights[{i}]"), w, "a number of at least 0"));
+        }
+    }
+    let largest = reference.iter().copied().fold(0.0, f64::max);
+    if largest == 0.0 {
+        return Err(Error::invalid("weights", "0 everywhere", "positive for at least one example"));
+    }
+    let total = pairwise(n, |i| reference[i] / largest);
+    // As in a smooth maximum: what is below the normal numbers has no weight.
+    let share = |w: &f64| Some(w / largest / total).filter(|w| *w >= f64::MIN_POSITIVE).unwrap_or(0.0);
+    Ok(reference.iter().map(share).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::divergence;
+    use crate::measure::Rng;
+
+    /// The Hessian in the losses is what differences of weights are, whether the multiplier moves or not.
+    #[test]
+    fn curvature_is_a_difference_of_weights() {
+        let mut rng = Rng::new(3);
+        let n = 12;
+        let eta = normalised(&(0..n).map(|_| 0.2 + rng.uniform()).collect::<Vec<_>>(), n).unwrap();
+        for name in
+            ["kl", "chi2", "tsallis:1.5", "hyperbolic", "safe-kl:0.05", "marginal-moments:12", "kl-cvar:0.1"]
+        {
+            for strength in [Strength::Penalty(0.5), Strength::Radius(0.1), Strength::Radius(0.4)] {
+                let risk = Risk::new(divergence::parse(name).unwrap(), strength).unwrap();
+                let losses: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
+                let direction: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
+                let at = |h: f64| {
+                    let losses: Vec<f64> = losses.iter().zip(&direction).map(|(x, v)| x + h * v).collect();
+                    let mut p = vec![0.0; n];
+                    let worst = risk.worst(&losses, &eta, None, &mut p, &mut Scratch::default());
+                    (losses, p, worst)
+                };
+                let (losses, p, worst) = at(0.0);
+                let mut bend = Curvature::default();
+                risk.curvature(&losses, &eta, &p, &worst, &mut bend);
+                let mut exact = direction.clone();
+                bend.apply(&mut exact);
+                let h = 1e-6;
+                let ((_, above, _), (_, below, _)) = (at(h), at(-h));
+                for i in 0..n {
+                    let numeric = (above[i] - below[i]) / (2.0 * h);
+                    assert!(
+                        (numeric - exact[i]).abs() < 1e-6,
+                        "{name} {strength:?} {worst:?}: {i} {numeric} {}",
+                        exact[i]
+                    );
+                }
+            }
+        }
+    }
+}
