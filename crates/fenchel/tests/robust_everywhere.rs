@@ -204,3 +204,29 @@ fn fits_can_be_stopped() {
     let hurried = Precision { max_seconds: Some(1e-9), ..Precision::default() };
     assert_eq!(model.fit(&hurried, &mut Silent).unwrap().status, Status::MaxTime);
 }
+
+/// An example without weight is as if it were not there, whatever its label.
+#[test]
+fn examples_without_weight_do_not_count() {
+    for (name, label) in [("squared", 1e150), ("absolute", -1e300), ("poisson", 1e200)] {
+        let loss = loss::parse(name).unwrap();
+        let some = table(&*loss, 7, 100, [0; 3]);
+        let (mut x, mut y) = (some.features().to_vec(), some.labels().to_vec());
+        x.extend([5.0, 5.0, 5.0]);
+        y.push(label);
+        let mut weights = vec![1.0; 100];
+        weights.push(0.0);
+        let more = Examples::new(3, x, y).unwrap().weighted(weights).unwrap();
+        for (risk, strength) in [
+            ("kl", Strength::Penalty(0.5)),
+            ("kl", Strength::Radius(0.2)),
+            ("cvar:0.1", Strength::Penalty(1.0)),
+        ] {
+            let risk = Risk::new(divergence::parse(risk).unwrap(), strength).unwrap();
+            let plain = fitted(&some, &loss, &risk, Options::default(), 1e-6);
+            let with = fitted(&more, &loss, &risk, Options::default(), 1e-6);
+            assert!((plain.objective - with.objective).abs() <= 3e-6 * plain.objective, "{name}");
+            assert_eq!(with.weights[100], 0.0);
+        }
+    }
+}

@@ -52,7 +52,7 @@ pub(crate) fn lower_bound(
             residual[j] = sums[j] + slope - curvature * step[j];
         }
     }
-    if p.iter().any(|p| *p < 0.0) {
+    if !is_within(risk, &p, objective.eta) {
         return f64::NEG_INFINITY;
     }
     let mut sums = weighted(objective, &p, &a);
@@ -97,14 +97,24 @@ pub(crate) fn lower_bound(
     if bound.is_nan() { f64::NEG_INFINITY } else { bound }
 }
 
+/// Whether weights are in the domain of the risk, but for rounding.
+fn is_within(risk: &Risk, p: &[f64], eta: &[f64]) -> bool {
+    let Some(f) = risk.divergence() else { return true };
+    let cap = |i: usize| f.marginal(i).map_or_else(|| f.cap(), |own| own.cap());
+    let inside = |i: usize| {
+        p[i] >= 0.0 && (p[i] == 0.0 || eta[i] > 0.0 && p[i] / eta[i] <= cap(i) * (1.0 + 8.0 * f64::EPSILON))
+    };
+    (0..p.len()).all(inside)
+}
+
 /// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them.
 fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64], a: &mut [f64]) {
     let (m, k) = (objective.design.columns, objective.loss.scores());
-    // First w in p, and ℓ''⟨δ, x⟩ in a.
-    p.par_iter_mut().zip(a.par_chunks_mut(k)).enumerate().for_each(|(i, (w, a))| {
+    // First ℓ''⟨δ, x⟩ in a.
+    let mut w = vec![0.0; p.len()];
+    w.par_iter_mut().zip(a.par_chunks_mut(k)).enumerate().for_each(|(i, (w, a))| {
         let x = &objective.design.x[i * m..(i + 1) * m];
         let curvature = &state.curvature[i * k * k..(i + 1) * k * k];
-        *w = 0.0;
         a.fill(0.0);
         for c in 0..k {
             let moved = dot(x, &step[c * m..(c + 1) * m]);
@@ -114,7 +124,7 @@ fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64]
             }
         }
     });
-    state.bend.apply(p);
+    state.bend.apply(&w, p);
     for (i, (p, a)) in p.iter_mut().zip(a.chunks_exact_mut(k)).enumerate() {
         *p = state.p[i] - *p;
         let share = if *p > 0.0 { state.p[i] / *p } else { 0.0 };
@@ -144,4 +154,27 @@ fn weighted(objective: &Objective<'_>, p: &[f64], a: &[f64]) -> Vec<f64> {
     let mut total = vec![0.0; m * k];
     parts.iter().for_each(|part| axpy(1.0, part, &mut total));
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::divergence;
+
+    #[test]
+    fn weights_outside_the_domain_prove_nothing() {
+        let risk = |name: &str| Risk::new(divergence::parse(name).unwrap(), Strength::Penalty(1.0)).unwrap();
+        let eta = [0.25, 0.25, 0.5, 0.0];
+        // At the cap of 2, a little above it, below 0, where there is no reference.
+        let cases: [([f64; 4], bool); 4] = [
+            ([0.5, 0.1, 0.4, 0.0], true),
+            ([0.5 + 1e-12, 0.1, 0.4, 0.0], false),
+            ([0.4, -1e-18, 0.6, 0.0], false),
+            ([0.4, 0.1, 0.4, 0.1], false),
+        ];
+        for (p, inside) in cases {
+            assert_eq!(is_within(&risk("cvar:0.5"), &p, &eta), inside, "{p:?}");
+        }
+        assert!(is_within(&risk("kl"), &[1.0, 0.0, 0.0, 0.0], &eta));
+    }
 }

@@ -1,7 +1,7 @@
 //! Examples to learn from.
 
 use super::loss::{Labels, Loss};
-use super::risk::normalised;
+use super::risk::reference;
 use crate::{Error, Result};
 
 /// Rows of features, a label and a weight each.
@@ -50,7 +50,7 @@ impl Examples {
     /// # Errors
     /// As [`Risk::of`](super::Risk::of) for its reference.
     pub fn weighted(mut self, weights: Vec<f64>) -> Result<Self> {
-        self.weights = normalised(&weights, self.len())?;
+        self.weights = reference(&weights, self.len())?;
         Ok(self)
     }
 

@@ -156,12 +156,82 @@ impl<'a> Linear<'a> {
     /// # Errors
     /// [`Error::InvalidValue`] for a tolerance that is not above 0, or where losses are no finite numbers even at the start.
     pub fn fit(&self, precision: &Precision, observer: &mut dyn Observer) -> Result<Fit> {
-        let start = vec![0.0; self.design.columns * self.loss.scores()];
-        self.fit_design(start, precision, observer)
+        if !(precision.tolerance > 0.0 && precision.tolerance.is_finite()) {
+            return Err(Error::invalid("tolerance", precision.tolerance, "a finite number above 0"));
+        }
+        let mut run = Loop::new(precision.max_seconds, observer);
+        let exact = self.objective();
+        let mut gamma = vec![0.0; self.design.columns * self.loss.scores()];
+        let mut state = State::default();
+        exact.evaluate(&gamma, &mut state);
+        if !state.value.is_finite() {
+            return Err(Error::invalid(
+                "losses",
+                "out of range at coefficients 0",
+                "finite numbers: labels may be too large",
+            ));
+        }
+        let first = state.value.abs();
+        let mut best = Best { gamma: gamma.clone(), objective: state.value, lower: f64::NEG_INFINITY };
+        let mut width = self.first_width(&state.losses);
+        let (mut iterations, mut idle) = (0_u32, 0);
+        let status = loop {
+            let is_last = self.is_last(width, &state);
+            let smooth = stage(&exact, if is_last { 0.0 } else { width });
+            smooth.evaluate(&gamma, &mut state);
+            let wanted = best.wanted(precision.tolerance, first);
+            let near_end = is_last || width < 1e3 * wanted;
+            // Bounds are good only where the slopes are those of a minimum, within the width that corners have.
+            let mut gain = match (is_last, near_end) {
+                (true, _) => 0.05 * wanted,
+                (false, true) => 1e-6 * width,
+                (false, false) => 0.02 * width,
+            };
+            let mut ended = None;
+            // The last stage may have to be more exact than was foreseen.
+            for _ in 0..if is_last { 4 } else { 1 } {
+                let end = minimise(&smooth, &mut gamma, &mut state, gain, || {
+                    iterations += 1;
+                    ended = run.check(&Progress {
+                        phase: "fitting",
+                        fraction: 0.0,
+                        samples: 0,
+                        error: best.gap() / wanted * precision.tolerance,
+                        target: precision.tolerance,
+                        iterate: &[],
+                    });
+                    if iterations > precision.max_iterations {
+                        ended = ended.or(Some(Status::MaxIterations));
+                    }
+                    ended.is_none()
+                });
+                if ended.is_some() || near_end {
+                    let before = best.gap();
+                    self.note(&exact, &smooth, &gamma, &mut state, &mut best);
+                    idle = if best.gap() < 0.9 * before { 0 } else { idle + 1 };
+                    if best.gap() <= best.wanted(precision.tolerance, first) {
+                        ended = ended.or(Some(Status::Converged));
+                    }
+                }
+                if ended.is_some() || end == End::Rounding {
+                    break;
+                }
+                gain *= 1e-3;
+            }
+            if let Some(status) = ended {
+                break status;
+            }
+            // Widths that cannot be told from 0, or that change nothing any more.
+            if is_last || width < 1e-16 * best.objective.abs().max(1e-6 * first) || idle >= 8 {
+                break Status::Stalled;
+            }
+            width /= FALL;
+        };
+        Ok(self.finish(&exact, best, status, iterations, run.seconds()))
     }
 
-    /// The penalty in units of the design.
-    fn penalty(&self) -> Penalty {
+    /// What is minimised, in units of the design.
+    fn objective(&self) -> Objective<'_> {
         let (d, m, k) = (self.examples.width(), self.design.columns, self.loss.scores());
         let mut penalty = Penalty { ridge: vec![0.0; m * k], lasso: vec![0.0; m * k], corner: 0.0 };
         for at in 0..m * k {
@@ -172,124 +242,34 @@ impl<'a> Linear<'a> {
                 penalty.lasso[at] = self.options.l1 * unit;
             }
         }
-        penalty
-    }
-
-    fn fit_design(
-        &self,
-        mut gamma: Vec<f64>,
-        precision: &Precision,
-        observer: &mut dyn Observer,
-    ) -> Result<Fit> {
-        if !(precision.tolerance > 0.0 && precision.tolerance.is_finite()) {
-            return Err(Error::invalid("tolerance", precision.tolerance, "a finite number above 0"));
-        }
-        let mut run = Loop::new(precision.max_seconds, observer);
-        let exact = Objective {
+        Objective {
             design: &self.design,
             labels: self.examples.labels(),
             eta: self.examples.weights(),
             loss: self.loss.clone(),
             risk: self.risk.clone(),
-            penalty: self.penalty(),
-        };
-        let mut state = State::default();
-        exact.evaluate(&gamma, &mut state);
-        if !state.value.is_finite() {
-            return Err(Error::invalid(
-                "losses",
-                "out of range at coefficients 0",
-                "finite numbers: labels may be too large",
-            ));
+            penalty,
         }
-        // What counts as large: the objective at the start, and how far losses are apart there.
-        let first = state.value.abs();
-        let eta = exact.eta;
-        let seen = |i: &usize| eta[*i] > 0.0;
-        let most = (0..eta.len()).filter(seen).fold(f64::NEG_INFINITY, |m, i| m.max(state.losses[i]));
-        let least = (0..eta.len()).filter(seen).fold(f64::INFINITY, |m, i| m.min(state.losses[i]));
-        let has_corners = !self.loss.is_smooth() || !self.risk.is_smooth() || self.options.l1 > 0.0;
-        let target = match self.risk.strength() {
-            _ if self.risk.divergence().is_none() => f64::INFINITY,
-            Strength::Penalty(lambda) if self.risk.is_smooth() => lambda,
-            _ => 0.0,
-        };
-        let mut width = (most - least).max(most.abs()).max(f64::MIN_POSITIVE);
-        let mut iterations = 0_u32;
-        let mut best = Best { gamma: gamma.clone(), objective: state.value, lower: f64::NEG_INFINITY };
-        let mut status = None;
-        let mut idle = 0;
-        loop {
-            // The last stage of a smooth problem is the problem itself.
-            let is_last = !has_corners
-                && (width <= target
-                    || matches!(self.risk.strength(), Strength::Radius(_))
-                        && state.worst.is_some_and(|w| w.lambda > 1.5 * FALL * width));
-            let smooth = self.stage(&exact, if is_last { 0.0 } else { width });
-            smooth.evaluate(&gamma, &mut state);
-            let scale = best.objective.abs().max(1e-6 * first);
-            let wanted = precision.tolerance * scale;
-            let near_end = is_last || width < 1e3 * wanted;
-            // Bounds are good only where the slopes are those of a minimum, within the width that corners have.
-            let mut gain = match (is_last, near_end) {
-                (true, _) => 0.05 * wanted,
-                (false, true) => 1e-6 * width,
-                (false, false) => 0.02 * width,
-            };
-            for attempt in 0..4 {
-                let end = minimise(&smooth, &mut gamma, &mut state, gain, |state| {
-                    iterations += 1;
-                    let progress = Progress {
-                        phase: "fitting",
-                        fraction: 0.0,
-                        samples: u64::from(iterations),
-                        error: best.gap() / scale,
-                        target: precision.tolerance,
-                        iterate: &[],
-                    };
-                    let _ = state;
-                    status = run.check(&progress);
-                    if status.is_none() && iterations > precision.max_iterations {
-                        status = Some(Status::MaxIterations);
-                    }
-                    status.is_none()
-                });
-                if end == End::Stopped || near_end {
-                    let before = best.gap();
-                    self.note(&exact, &smooth, &gamma, &mut state, &mut best);
-                    let scale = best.objective.abs().max(1e-6 * first);
-                    if best.gap() <= precision.tolerance * scale && status.is_none() {
-                        status = Some(Status::Converged);
-                    }
-                    idle = if best.gap() < 0.9 * before { 0 } else { idle + 1 };
-                }
-                if !is_last || status.is_some() || end == End::Rounding || attempt == 3 {
-                    break;
-                }
-                gain *= 1e-3;
-            }
-            if status.is_some() {
-                break;
-            }
-            if is_last || width < 1e-16 * scale || idle >= 8 {
-                status = Some(Status::Stalled);
-                break;
-            }
-            width /= FALL;
-        }
-        Ok(self.finish(&exact, best, status.unwrap_or(Status::Stalled), iterations, run.seconds()))
     }
 
-    /// The objective with everything rounded over `width`, in units of the losses.
-    fn stage<'b>(&self, exact: &Objective<'b>, width: f64) -> Objective<'b> {
-        let total: f64 = exact.penalty.lasso.iter().fold(0.0, |most, l| l.max(most));
-        let corner = if total > 0.0 { width / total } else { 0.0 };
-        Objective {
-            loss: exact.loss.smoothed(width).unwrap_or_else(|| exact.loss.clone()),
-            risk: exact.risk.smoothed(width),
-            penalty: Penalty { corner, ..exact.penalty.clone() },
-            ..exact.clone()
-        }
+    /// A width over which all losses at the start are alike.
+    fn first_width(&self, losses: &[f64]) -> f64 {
+        let seen = losses.iter().zip(self.examples.weights()).filter(|(_, eta)| **eta > 0.0);
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let (least, most) = seen.fold(ends, |(least, most), (x, _)| (x.min(least), x.max(most)));
+        (most - least).max(most.abs()).max(f64::MIN_POSITIVE)
+    }
+
+    /// Whether the stage after this width is the problem as it is: nothing has corners, and λ is no less than the width.
+    fn is_last(&self, width: f64, before: &State) -> bool {
+        let is_smooth = self.loss.is_smooth() && self.risk.is_smooth() && self.options.l1 == 0.0;
+        is_smooth
+            && match self.risk.strength() {
+                _ if self.risk.divergence().is_none() => true,
+                Strength::Penalty(lambda) => width <= lambda,
+                // The multiplier is its own, not the least that the last stage left to it.
+                Strength::Radius(_) => before.worst.is_some_and(|w| w.lambda > 1.5 * FALL * width),
+            }
     }
 
     /// Takes up coefficients and a lower bound where they are better.
@@ -364,6 +344,18 @@ impl<'a> Linear<'a> {
     }
 }
 
+/// The objective with everything rounded over `width`, in units of the losses.
+fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
+    let largest = exact.penalty.lasso.iter().fold(0.0_f64, |most, l| l.max(most));
+    let corner = if largest > 0.0 { width / largest } else { 0.0 };
+    Objective {
+        loss: exact.loss.smoothed(width).unwrap_or_else(|| exact.loss.clone()),
+        risk: exact.risk.smoothed(width),
+        penalty: Penalty { corner, ..exact.penalty.clone() },
+        ..exact.clone()
+    }
+}
+
 /// The best coefficients so far, in units of the design, and the best bound.
 struct Best {
     gamma: Vec<f64>,
@@ -374,5 +366,66 @@ struct Best {
 impl Best {
     fn gap(&self) -> f64 {
         self.objective - self.lower
+    }
+
+    /// The gap asked for; an objective that falls to nothing is measured by where it began.
+    fn wanted(&self, tolerance: f64, first: f64) -> f64 {
+        tolerance * self.objective.abs().max(1e-6 * first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::divergence;
+    use crate::measure::Rng;
+    use crate::optim::Silent;
+    use crate::robust::loss;
+
+    /// From whatever coefficients and however rounded a problem it is made, a bound is below the minimum.
+    #[test]
+    fn bounds_are_below_the_minimum() {
+        let mut rng = Rng::new(11);
+        let n = 40;
+        let x: Vec<f64> = (0..2 * n).map(|_| rng.normal()).collect();
+        let y = x.chunks(2).map(|x| if x[0] - x[1] + rng.normal() > 0.0 { 1.0 } else { -1.0 }).collect();
+        let examples = Examples::new(2, x, y).unwrap();
+        let mut finite = 0;
+        for name in ["squared", "absolute", "quantile:0.3", "hinge", "logistic", "huber"] {
+            for (f, strength) in [
+                ("kl", Strength::Penalty(0.3)),
+                ("chi2", Strength::Radius(0.3)),
+                ("safe-kl:0.2", Strength::Penalty(0.1)),
+                ("kl-cvar:0.3", Strength::Radius(0.5)),
+                ("cvar:0.3", Strength::Penalty(1.0)),
+                ("none", Strength::Penalty(1.0)),
+            ] {
+                for (l1, l2) in [(0.0, 0.1), (0.05, 0.0), (0.0, 0.0)] {
+                    let risk = Risk::new(divergence::parse(f).unwrap(), strength).unwrap();
+                    let options = Options { l1, l2, ..Options::default() };
+                    let loss = loss::parse(name).unwrap();
+                    let model = Linear::new(&examples, loss.clone(), risk, options).unwrap();
+                    let fit = model
+                        .fit(&Precision { tolerance: 1e-6, ..Precision::default() }, &mut Silent)
+                        .unwrap();
+                    let exact = model.objective();
+                    for _ in 0..100 {
+                        let size = 10f64.powf(2.0 * rng.uniform() - 1.5);
+                        let gamma: Vec<f64> = (0..3).map(|_| size * rng.normal()).collect();
+                        let smooth = stage(&exact, 10f64.powf(3.0 * rng.uniform() - 2.0));
+                        let mut state = State::default();
+                        smooth.evaluate(&gamma, &mut state);
+                        let bound = lower_bound(&smooth, (&*loss, &model.risk), &gamma, &mut state);
+                        finite += u32::from(bound.is_finite());
+                        assert!(
+                            bound <= fit.objective * (1.0 + 1e-12),
+                            "{name} {f} {strength:?}: {bound} {}",
+                            fit.objective
+                        );
+                    }
+                }
+            }
+        }
+        assert!(finite > 1000, "{finite}");
     }
 }

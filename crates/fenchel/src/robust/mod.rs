@@ -9,6 +9,7 @@
 //! radius, [`Linear`] fits linear models and certifies how far from optimal they are.
 
 mod certificate;
+mod corner;
 mod design;
 mod examples;
 mod linear;

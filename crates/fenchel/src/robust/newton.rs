@@ -25,7 +25,7 @@ pub(crate) fn minimise(
     gamma: &mut [f64],
     state: &mut State,
     target: f64,
-    mut goes_on: impl FnMut(&State) -> bool,
+    mut goes_on: impl FnMut() -> bool,
 ) -> End {
     let mut model = Model::default();
     let mut other = state.clone();
@@ -36,7 +36,7 @@ pub(crate) fn minimise(
         let mut tries = 0;
         let reach = state.value.abs().max(f64::MIN_POSITIVE);
         loop {
-            if !goes_on(state) {
+            if !goes_on() {
                 return End::Stopped;
             }
             let Some(step) = solve(&model, &model.gradient, damping, reach) else {

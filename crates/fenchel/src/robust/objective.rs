@@ -1,12 +1,12 @@
 //! The objective of a linear model: value, gradient and Hessian.
 
+use super::corner::modulus;
 use super::design::Design;
 use super::loss::{Derivatives, Loss};
 use super::risk::{Curvature, Risk, Worst};
 use crate::divergence::Scratch;
 use crate::simd::{axpy, dot};
 use rayon::prelude::*;
-use std::f64::consts::LN_2;
 use std::sync::Arc;
 
 /// Examples a task looks at, and at most so many tasks, each with a Hessian of its own.
@@ -22,29 +22,15 @@ pub(crate) struct Penalty {
 }
 
 impl Penalty {
-    /// |γ|, or w log cosh(γ/w): value, slope, curvature.
-    fn modulus(&self, gamma: f64) -> (f64, f64, f64) {
-        let size = gamma.abs();
-        if self.corner <= 0.0 {
-            return (size, if gamma == 0.0 { 0.0 } else { gamma.signum() }, 0.0);
-        }
-        let tail = (-2.0 * size / self.corner).exp();
-        let value = size + self.corner * (tail.ln_1p() - LN_2);
-        let slope = gamma.signum() * (1.0 - tail) / (1.0 + tail);
-        (value, slope, 4.0 * tail / ((1.0 + tail) * (1.0 + tail)) / self.corner)
-    }
-
     pub(crate) fn value(&self, gamma: &[f64]) -> f64 {
-        let of = |j: usize| {
-            let lasso = if self.lasso[j] > 0.0 { self.lasso[j] * self.modulus(gamma[j]).0 } else { 0.0 };
-            self.ridge[j] * gamma[j] * gamma[j] + lasso
-        };
+        let of =
+            |j: usize| self.ridge[j] * gamma[j] * gamma[j] + self.lasso[j] * modulus(gamma[j], self.corner).0;
         (0..gamma.len()).map(of).sum()
     }
 
     /// Slope and curvature at coordinate `j`.
     pub(crate) fn derivatives(&self, j: usize, gamma: f64) -> (f64, f64) {
-        let (_, slope, curvature) = self.modulus(gamma);
+        let (_, slope, curvature) = modulus(gamma, self.corner);
         (2.0 * self.ridge[j] * gamma + self.lasso[j] * slope, 2.0 * self.ridge[j] + self.lasso[j] * curvature)
     }
 

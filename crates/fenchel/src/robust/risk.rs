@@ -1,6 +1,8 @@
 //! The worst-case mean of a vector of losses.
 
 use crate::divergence::{Cvar, Divergence, Row, SafeKl, Scratch, Smoothed, Unregularised, pairwise, top};
+use crate::smoothmax::hessian_product;
+use crate::smoothmax::reference::{normalised, resolved};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -78,26 +80,12 @@ pub(crate) struct Curvature {
 }
 
 impl Curvature {
-    /// w ← H w.
-    pub(crate) fn apply(&self, w: &mut [f64]) {
-        let n = w.len();
-        if self.total <= 0.0 {
-            w.fill(0.0);
-            return;
-        }
-        // From the entry where d is largest: should it outweigh all others, differences from the mean would cancel.
-        let largest = (0..n).fold(0, |at, i| if self.d[i] > self.d[at] { i } else { at });
-        let from = w[largest];
-        let mean =
-            pairwise(n, |i| if self.d[i] > 0.0 { self.d[i] / self.total * (w[i] - from) } else { 0.0 });
-        let across = if self.e.is_empty() {
-            0.0
-        } else {
-            pairwise(n, |i| if self.e[i] != 0.0 { self.e[i] * (w[i] - from) } else { 0.0 }) / self.spread
-        };
-        for (i, w) in w.iter_mut().enumerate() {
-            let straight = if self.d[i] > 0.0 { self.d[i] * ((*w - from) - mean) } else { 0.0 };
-            *w = straight - self.e.get(i).map_or(0.0, |e| e * across);
+    /// out = H w.
+    pub(crate) fn apply(&self, w: &[f64], out: &mut [f64]) {
+        hessian_product(&self.d, w, out);
+        if !self.e.is_empty() {
+            let across = pairwise(w.len(), |i| self.e[i] * w[i]) / self.spread;
+            out.iter_mut().zip(&self.e).for_each(|(out, e)| *out -= e * across);
         }
     }
 }
@@ -142,13 +130,8 @@ impl Risk {
 
     /// For a reference that leaves some examples out, or a divergence that has to know how many there are.
     pub(crate) fn resolved(&self, eta: &[f64]) -> Self {
-        let Some(f) = &self.divergence else { return self.clone() };
-        let atoms: Vec<usize> = if f.is_per_atom() {
-            (0..eta.len()).collect()
-        } else {
-            (0..eta.len()).filter(|i| eta[*i] > 0.0).collect()
-        };
-        Risk { divergence: Some(f.for_atoms(&atoms).unwrap_or_else(|| f.clone())), ..self.clone() }
+        let divergence = self.divergence.as_ref().map(|f| resolved(f, eta));
+        Risk { divergence, ..self.clone() }
     }
 
     /// A smooth risk that tends to this one as `width` goes to 0, in the unit of the losses, and whose weights are weights
@@ -188,7 +171,7 @@ impl Risk {
         if let Some(i) = losses.iter().position(|x| !x.is_finite()) {
             return Err(Error::non_finite("losses", i, losses[i]));
         }
-        let eta = normalised(reference, n)?;
+        let eta = self::reference(reference, n)?;
         if let Some(expected) = self.divergence.as_ref().and_then(|f| f.atoms())
             && expected != n
         {
@@ -244,16 +227,13 @@ impl Risk {
             return;
         };
         f.curvatures(p, eta, 1.0 / worst.lambda, &mut out.d);
-        out.total = pairwise(n, |i| out.d[i]);
+        let s = |i: usize| (losses[i] - worst.threshold) / worst.lambda;
+        let (total, mean, spread) = moments(&out.d, s);
+        out.total = total;
         let moves = matches!(self.strength, Strength::Radius(_)) && worst.lambda > self.floor;
-        if moves && out.total > 0.0 {
-            let s = |i: usize| (losses[i] - worst.threshold) / worst.lambda;
-            let mean = pairwise(n, |i| out.d[i] / out.total * s(i));
-            out.e.extend((0..n).map(|i| out.d[i] * (s(i) - mean)));
-            out.spread = pairwise(n, |i| out.e[i] * (s(i) - mean));
-            if out.spread <= 0.0 {
-                out.e.clear();
-            }
+        if moves && total > 0.0 && spread > 0.0 {
+            out.spread = spread;
+            out.e.extend((0..n).map(|i| if out.d[i] > 0.0 { out.d[i] * (s(i) - mean) } else { 0.0 }));
         }
     }
 }
@@ -268,10 +248,6 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn row(&self, lambda: f64) -> Row<'_> {
-        Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda }
-    }
-
     /// The smooth maximum at λ, and the centred divergence of its weights.
     fn at(&mut self, lambda: f64, start: Option<f64>) -> (Smoothed, f64) {
         let row = Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda };
@@ -313,13 +289,13 @@ impl Search<'_> {
         // log D falls with log λ, for small D in proportion to 1/λ². Newton's method, kept between the two sides.
         let (mut low, mut high) = (smallest, f64::INFINITY);
         let mut lambda = near.map(|near| near.lambda).filter(|x| *x > smallest && x.is_finite());
-        let mut best = (f64::INFINITY, found, smallest, divergence);
+        let mut best = (f64::INFINITY, smallest);
         for _ in 0..200 {
             let x = lambda.unwrap_or(spread / (1.0 + 2.0 * radius.sqrt()));
             let (found, divergence) = self.at(x, None);
             let miss = if divergence > 0.0 { (divergence / radius).ln() } else { f64::NEG_INFINITY };
             if miss.abs() < best.0 {
-                best = (miss.abs(), found, x, divergence);
+                best = (miss.abs(), x);
             }
             if miss > 0.0 {
                 low = x
@@ -338,7 +314,7 @@ impl Search<'_> {
                 (false, false) => 10.0 * x,
             });
         }
-        let (_, _, lambda, _) = best;
+        let lambda = best.1;
         let (found, mut divergence) = self.at(lambda, None);
         let value = found.value + lambda * (radius + centre);
         // But for rounding, which would leave weight where there is none.
@@ -360,28 +336,20 @@ impl Search<'_> {
         scratch.reserve(n);
         let d = &mut scratch.x[..n];
         self.f.curvatures(self.p, self.eta, 1.0, d);
-        let total = pairwise(n, |i| d[i]);
-        if total <= 0.0 {
-            return f64::NAN;
-        }
-        let s = |i: usize| (self.losses[i] - threshold) / lambda;
-        let mean = pairwise(n, |i| if d[i] > 0.0 { d[i] / total * s(i) } else { 0.0 });
-        pairwise(n, |i| if d[i] > 0.0 { d[i] * (s(i) - mean) * (s(i) - mean) } else { 0.0 })
+        moments(d, |i| (self.losses[i] - threshold) / lambda).2
     }
 
     /// The risk as λ goes to 0: the largest loss, or the mean of the largest that a capped density can choose.
     fn limit(&self, at: Smoothed) -> f64 {
-        let (mut p, mut scratch) = (vec![0.0; self.p.len()], Scratch::default());
-        let cap = self.f.cap();
         if self.f.is_per_atom() {
             return at.value;
         }
-        if cap.is_finite()
-            && let Ok(tail) = Cvar::new(1.0 / cap)
-        {
-            return tail.solve(&self.row(1.0), None, &mut p, &mut scratch).value;
+        let (mut p, mut scratch) = (vec![0.0; self.p.len()], Scratch::default());
+        let row = Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda: 1.0 };
+        match Cvar::new(1.0 / self.f.cap()) {
+            Ok(tail) => tail.solve(&row, None, &mut p, &mut scratch).value,
+            Err(_) => Unregularised.solve(&row, None, &mut p, &mut scratch).value,
         }
-        Unregularised.solve(&self.row(1.0), None, &mut p, &mut scratch).value
     }
 }
 
@@ -405,30 +373,23 @@ pub(crate) fn centred_divergence(f: &dyn Divergence, p: &[f64], eta: &[f64]) -> 
     pairwise(p.len(), |i| if eta[i] > 0.0 { eta[i] * of(p[i] / eta[i]) } else { 0.0 }).max(0.0)
 }
 
-/// A reference that sums to 1.
-pub(crate) fn normalised(reference: &[f64], n: usize) -> Result<Vec<f64>> {
-    if reference.is_empty() {
+/// Reference weights that sum to 1; none given is all the same.
+pub(crate) fn reference(weights: &[f64], n: usize) -> Result<Vec<f64>> {
+    if weights.is_empty() {
         return Ok(vec![1.0 / n as f64; n]);
     }
-    if reference.len() != n {
-        return Err(Error::shape("weights", format!("as many as examples, {n}"), reference.len()));
+    if weights.len() != n {
+        return Err(Error::shape("weights", format!("as many as examples, {n}"), weights.len()));
     }
-    for (i, w) in reference.iter().enumerate() {
-        if !w.is_finite() {
-            return Err(Error::non_finite("weights", i, *w));
-        }
-        if *w < 0.0 {
-            return Err(Error::invalid(format!("weights[{i}]"), w, "a number of at least 0"));
-        }
-    }
-    let largest = reference.iter().copied().fold(0.0, f64::max);
-    if largest == 0.0 {
-        return Err(Error::invalid("weights", "0 everywhere", "positive for at least one example"));
-    }
-    let total = pairwise(n, |i| reference[i] / largest);
-    // As in a smooth maximum: what is below the normal numbers has no weight.
-    let share = |w: &f64| Some(w / largest / total).filter(|w| *w >= f64::MIN_POSITIVE).unwrap_or(0.0);
-    Ok(reference.iter().map(share).collect())
+    Ok(normalised("weights", weights)?.0)
+}
+
+/// Σ d_i, the mean s̄ of s under d, and Σ d_i (s_i − s̄)².
+fn moments(d: &[f64], s: impl Fn(usize) -> f64) -> (f64, f64, f64) {
+    let total = pairwise(d.len(), |i| d[i]);
+    let mean = pairwise(d.len(), |i| if d[i] > 0.0 { d[i] / total * s(i) } else { 0.0 });
+    let square = |i: usize| (s(i) - mean) * (s(i) - mean);
+    (total, mean, pairwise(d.len(), |i| if d[i] > 0.0 { d[i] * square(i) } else { 0.0 }))
 }
 
 #[cfg(test)]
@@ -442,7 +403,7 @@ mod tests {
     fn curvature_is_a_difference_of_weights() {
         let mut rng = Rng::new(3);
         let n = 12;
-        let eta = normalised(&(0..n).map(|_| 0.2 + rng.uniform()).collect::<Vec<_>>(), n).unwrap();
+        let eta = reference(&(0..n).map(|_| 0.2 + rng.uniform()).collect::<Vec<_>>(), n).unwrap();
         for name in
             ["kl", "chi2", "tsallis:1.5", "hyperbolic", "safe-kl:0.05", "marginal-moments:12", "kl-cvar:0.1"]
         {
@@ -459,8 +420,8 @@ mod tests {
                 let (losses, p, worst) = at(0.0);
                 let mut bend = Curvature::default();
                 risk.curvature(&losses, &eta, &p, &worst, &mut bend);
-                let mut exact = direction.clone();
-                bend.apply(&mut exact);
+                let mut exact = vec![0.0; n];
+                bend.apply(&direction, &mut exact);
                 let h = 1e-6;
                 let ((_, above, _), (_, below, _)) = (at(h), at(-h));
                 for i in 0..n {

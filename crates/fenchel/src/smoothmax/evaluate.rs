@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bisection::bisect;
+use super::reference::{normalised, resolved};
 use super::{Row, Scratch, Smoothed, hessian_product};
 use crate::bounds::{Bracket, regularisation_gap};
 use crate::divergence::{Divergence, pairwise};
@@ -117,34 +118,10 @@ impl SmoothMax {
     /// [`Error::NonFinite`] for NaN or infinity, [`Error::InvalidValue`] for a negative mass or if all are 0,
     /// [`Error::Shape`] if there is none.
     pub fn with_reference<T: Real>(mut self, eta: &[T]) -> Result<Self> {
-        if eta.is_empty() {
-            return Err(Error::shape("reference", "at least one mass", 0));
-        }
-        let mut largest = 0.0_f64;
-        for (i, mass) in eta.iter().map(|mass| mass.to_f64()).enumerate() {
-            if !mass.is_finite() {
-                return Err(Error::non_finite("reference", i, mass));
-            }
-            if mass < 0.0 {
-                return Err(Error::invalid(format!("reference[{i}]"), mass, "a number of at least 0"));
-            }
-            largest = largest.max(mass);
-        }
-        if largest == 0.0 {
-            return Err(Error::invalid("reference", "0 everywhere", "positive for at least one atom"));
-        }
-        self.eta.clear();
-        self.eta.extend(eta.iter().map(|mass| mass.to_f64() / largest));
-        let total = pairwise(self.eta.len(), |i| self.eta[i]);
-        for mass in &mut self.eta {
-            *mass /= total;
-            if *mass < f64::MIN_POSITIVE {
-                *mass = 0.0;
-            }
-        }
-        let log_mass = if largest == 1.0 { total.ln() } else { largest.ln() + total.ln() };
+        let (eta, log_mass) = normalised("reference", eta)?;
+        self.eta = eta;
         // A probability that misses 1 by rounding is one.
-        let is_probability = log_mass.abs() < 4.0 * T::EPSILON.to_f64() * (eta.len() as f64).sqrt();
+        let is_probability = log_mass.abs() < 4.0 * T::EPSILON.to_f64() * (self.eta.len() as f64).sqrt();
         self.log_mass =
             if self.divergence.counts_reference_mass() && !is_probability { log_mass } else { 0.0 };
         self.given = true;
@@ -187,12 +164,7 @@ impl SmoothMax {
     }
 
     fn resolve(&mut self) {
-        let atoms: Vec<usize> = if self.divergence.is_per_atom() {
-            (0..self.eta.len()).collect()
-        } else {
-            (0..self.eta.len()).filter(|i| self.eta[*i] > 0.0).collect()
-        };
-        self.resolved = self.divergence.for_atoms(&atoms).unwrap_or_else(|| self.divergence.clone());
+        self.resolved = resolved(&self.divergence, &self.eta);
     }
 
     /// Checks the scores, copies them, and returns their spread.

@@ -15,6 +15,7 @@
 
 pub(crate) mod bisection;
 mod evaluate;
+pub(crate) mod reference;
 
 use crate::divergence::Divergence;
 

@@ -1,7 +1,7 @@
 //! The hinge of support vector machines.
 
-use super::{Derivatives, Entry, Labels, Loss, entropy, logistic, number, softplus};
-use std::f64::consts::LN_2;
+use super::{Derivatives, Entry, Labels, Loss, number};
+use crate::robust::corner::{ramp, ramp_conjugate};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -27,25 +27,16 @@ impl Loss for Hinge {
         Labels::Sign
     }
     fn value(&self, z: &[f64], y: f64) -> f64 {
-        let m = 1.0 - y * z[0];
-        if self.width > 0.0 { self.width * (softplus(m / self.width) - LN_2) } else { m.max(0.0) }
+        ramp(1.0 - y * z[0], self.width).0
     }
     fn derive(&self, z: &[f64], y: f64, at: Derivatives<'_>) -> f64 {
-        let m = 1.0 - y * z[0];
-        if self.width > 0.0 {
-            let (within, bend) = logistic(m / self.width);
-            number(at, -y * within, bend / self.width);
-        } else {
-            number(at, if m > 0.0 { -y } else { 0.0 }, 0.0);
-        }
-        self.value(z, y)
+        let (value, slope, curvature) = ramp(1.0 - y * z[0], self.width);
+        number(at, -y * slope, curvature);
+        value
     }
     fn conjugate(&self, a: &[f64], y: f64) -> f64 {
         let b = -a[0] * y;
-        if !(0.0..=1.0).contains(&b) {
-            return f64::INFINITY;
-        }
-        self.width * (LN_2 - entropy(b)) - b
+        ramp_conjugate(b, self.width) - b
     }
     fn is_smooth(&self) -> bool {
         self.width > 0.0

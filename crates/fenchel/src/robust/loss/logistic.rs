@@ -1,6 +1,7 @@
 //! Logistic regression.
 
-use super::{Derivatives, Entry, Labels, Loss, entropy, logistic, number, softplus};
+use super::{Derivatives, Entry, Labels, Loss, number};
+use crate::robust::corner::{entropy, logistic, softplus};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = Entry {

@@ -175,24 +175,6 @@ fn number(at: Derivatives<'_>, slope: f64, curvature: f64) {
     at.curvature[0] = curvature;
 }
 
-/// log(1 + e^x).
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// σ(x) = 1/(1 + e^{−x}) and σ'(x).
-fn logistic(x: f64) -> (f64, f64) {
-    let tail = (-x.abs()).exp();
-    let small = tail / (1.0 + tail);
-    (if x < 0.0 { small } else { 1.0 / (1.0 + tail) }, small / (1.0 + tail))
-}
-
-/// −b log b − (1 − b) log(1 − b), 0 ≤ b ≤ 1.
-fn entropy(b: f64) -> f64 {
-    let tail = |x: f64, log: f64| if x > 0.0 { -x * log } else { 0.0 };
-    tail(b, b.ln()) + tail(1.0 - b, (-b).ln_1p())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,8 @@
 //! The check loss of quantile regression.
 
-use super::{Derivatives, Entry, Labels, Loss, Parameter, number, softplus};
+use super::{Derivatives, Entry, Labels, Loss, Parameter, number};
+use crate::robust::corner::{ramp, ramp_conjugate};
 use crate::{Error, Result};
-use std::f64::consts::LN_2;
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -44,31 +44,16 @@ impl Loss for Quantile {
     }
     fn value(&self, z: &[f64], y: f64) -> f64 {
         let r = z[0] - y;
-        if self.width > 0.0 {
-            self.width * (softplus(r / self.width) - LN_2) - self.level * r
-        } else if r > 0.0 {
-            (1.0 - self.level) * r
-        } else {
-            -self.level * r
-        }
+        ramp(r, self.width).0 - self.level * r
     }
     fn derive(&self, z: &[f64], y: f64, at: Derivatives<'_>) -> f64 {
         let r = z[0] - y;
-        if self.width > 0.0 {
-            let (above, bend) = super::logistic(r / self.width);
-            number(at, above - self.level, bend / self.width);
-        } else {
-            let above = if r > 0.0 { 1.0 } else { 0.0 };
-            number(at, if r == 0.0 { 0.0 } else { above - self.level }, 0.0);
-        }
-        self.value(z, y)
+        let (above, slope, curvature) = ramp(r, self.width);
+        number(at, slope - self.level, curvature);
+        above - self.level * r
     }
     fn conjugate(&self, a: &[f64], y: f64) -> f64 {
-        let above = a[0] + self.level;
-        if !(0.0..=1.0).contains(&above) {
-            return f64::INFINITY;
-        }
-        a[0] * y + self.width * (LN_2 - super::entropy(above))
+        a[0] * y + ramp_conjugate(a[0] + self.level, self.width)
     }
     fn is_smooth(&self) -> bool {
         self.width > 0.0
