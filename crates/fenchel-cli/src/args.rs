@@ -1,14 +1,15 @@
 //! The command tree. Options of a subcommand live beside it, in `commands`.
 
-use crate::commands::{completions, list, man, max, reproduce, transport};
+use crate::commands::{completions, list, man, max, reproduce, robust, transport};
 use clap::{Parser, Subcommand};
 
 const TOUR: &str = "\
 First steps:
   fenchel transport                        a complete example, solved in seconds
   fenchel transport --target shops.csv     a standard Gaussian to your own points
+  fenchel robust data.csv --target y       a linear model for the worst case, fitted exactly
   fenchel max losses.csv --column loss     the smooth maximum of a column
-  fenchel list                             every divergence, cost and source
+  fenchel list                             every divergence, cost, source and loss
   fenchel reproduce                        claims of the papers, checked
 
 Exit codes: 0 done; 1 a result, written, that did not reach its tolerance (its status says why);
@@ -33,6 +34,7 @@ pub struct Cli {
 pub enum Command {
     // Described where their options are.
     Transport(Box<transport::Args>),
+    Robust(Box<robust::Args>),
     Max(max::Args),
     Reproduce(reproduce::Args),
     List(list::Args),

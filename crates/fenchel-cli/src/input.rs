@@ -18,6 +18,11 @@ pub struct Columns(Vec<String>);
 impl Columns {
     /// Takes names, numbers, and ranges of numbers such as `1-8`, which are counted out.
     pub fn parse(items: &[String]) -> Result<Self> {
+        Columns::parse_for("--columns", items)
+    }
+
+    /// The same for another option that lists columns.
+    pub fn parse_for(option: &str, items: &[String]) -> Result<Self> {
         let mut names = Vec::new();
         for item in items {
             let item = item.trim();
@@ -25,9 +30,7 @@ impl Columns {
                 item.split_once('-').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
             match range {
                 _ if item.is_empty() => {
-                    return Err(
-                        Error::invalid("--columns", "''", "names or numbers, as in 1-8 or lat,lon").into()
-                    );
+                    return Err(Error::invalid(option, "''", "names or numbers, as in 1-8 or lat,lon").into());
                 }
                 None => names.push(item.to_owned()),
                 Some((from, to)) if 1 <= from && from <= to && to <= MOST_COLUMNS => {
@@ -35,11 +38,16 @@ impl Columns {
                 }
                 Some(_) => {
                     let expected = "a range of numbers from 1 upwards, as in 1-8";
-                    return Err(Error::invalid("--columns", format!("'{item}'"), expected).into());
+                    return Err(Error::invalid(option, format!("'{item}'"), expected).into());
                 }
             }
         }
         Ok(Columns(names))
+    }
+
+    /// The names and numbers, one by one.
+    pub fn names(&self) -> &[String] {
+        &self.0
     }
 }
 

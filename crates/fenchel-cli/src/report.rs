@@ -46,6 +46,16 @@ pub fn plain(v: f64, digits: i32) -> String {
     format!("{}{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A number to the bit, as short as it can be read back.
+pub fn exact(v: f64) -> String {
+    let size = v.abs();
+    if size == 0.0 || (1e-5..1e16).contains(&size) || !v.is_finite() {
+        v.to_string()
+    } else {
+        format!("{v:e}")
+    }
+}
+
 /// A count with its thousands apart.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -127,6 +137,7 @@ fn fixed(v: f64, decimals: Decimals) -> String {
     }
     let text = match decimals {
         Decimals::Fixed(d) => format!("{v:.d$}"),
+        Decimals::Scientific(_) if v == 0.0 => "0".to_owned(),
         Decimals::Scientific(d) => format!("{v:.d$e}"),
     };
     // No "-0.00".
@@ -162,6 +173,7 @@ mod tests {
         assert_eq!(pair(1234.4, 1298.7), "1234 1299");
         assert_eq!(pair(0.5, f64::INFINITY), "0.500000 ∞");
         assert_eq!(pair(0.0, 0.0), "0.00000 0.00000");
+        assert_eq!(pair(0.0, 3.2e-30), "0 3.2e-30");
     }
 
     #[test]
@@ -193,6 +205,14 @@ mod tests {
         assert_eq!(plain(1e-9, 3), "1e-9");
         assert_eq!(plain(250.0, 2), "250");
         assert_eq!(plain(0.123_456, 4), "0.1235");
+    }
+
+    #[test]
+    fn exact_numbers_are_read_back() {
+        for (v, text) in [(0.1, "0.1"), (-2.0, "-2"), (5e160, "5e160"), (1.5e-7, "1.5e-7"), (0.0, "0")] {
+            assert_eq!(exact(v), text);
+            assert_eq!(text.parse::<f64>(), Ok(v));
+        }
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn list_shows_every_name_once() {
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     let names = fenchel::divergence::registry().iter().map(|e| e.name);
     let names = names.chain(fenchel::cost::registry().iter().map(|e| e.name));
+    let names = names.chain(fenchel::robust::loss::registry().iter().map(|e| e.name));
     for name in names.chain(fenchel::measure::registry().iter().map(|e| e.name)) {
         let starts = |line: &&str| {
             line.trim_start().split([':', '[', ' ']).next() == Some(name) && line.starts_with(' ')
@@ -103,6 +104,9 @@ fn help_teaches() {
         (vec!["transport", "--help"], ["Examples:", "potentials.csv"]),
         (vec!["transport", "-h"], ["--lambda", "--help"]),
         (vec!["max", "--help"], ["Examples:", "threshold"]),
+        (vec!["robust", "--help"], ["Examples:", "weights.csv"]),
+        (vec!["robust", "predict", "--help"], ["Examples:", "probabilities"]),
+        (vec!["robust", "evaluate", "-h"], ["Examples:", "--by"]),
         (vec!["--version"], ["fenchel", env!("CARGO_PKG_VERSION")]),
     ] {
         let run = place.run(&args);

@@ -1,9 +1,9 @@
 //! Parquet files: the numbers that were written, by others and here; the same points as loaded ones; mistakes by name.
 
-use fenchel::measure::file::{Drawn, FileSource, Selection, Table, size_loaded};
+use fenchel::measure::file::{Cells, Drawn, FileSource, Frame, Selection, Table, size_loaded};
 use fenchel::measure::{Design, PointCloud, Rng, Sampler, Source};
 use parquet::basic::{Compression, Encoding, GzipLevel, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -30,6 +30,10 @@ enum Column {
     Float(Vec<f32>),
     Long(Vec<i64>),
     Text(Vec<&'static str>),
+    Words(Vec<Option<String>>),
+    Flag(Vec<bool>),
+    /// With what the format is to be told about them.
+    Bytes(&'static str, Vec<&'static [u8]>),
 }
 
 /// Writes columns a, b, w, … in groups of so many rows.
@@ -42,6 +46,9 @@ fn write(path: &Path, columns: &[Column], rows: usize, group: usize, properties:
             Column::Float(_) => format!("required float {name}; "),
             Column::Long(_) => format!("required int64 {name}; "),
             Column::Text(_) => format!("required binary {name} (UTF8); "),
+            Column::Words(_) => format!("optional binary {name} (UTF8); "),
+            Column::Flag(_) => format!("required boolean {name}; "),
+            Column::Bytes(mark, _) => format!("required binary {name} {mark}; "),
         })
         .collect();
     let schema = Arc::new(parse_message_type(&format!("message schema {{ {fields} }}")).unwrap());
@@ -67,6 +74,19 @@ fn write(path: &Path, columns: &[Column], rows: usize, group: usize, properties:
                 Column::Text(all) => {
                     let words: Vec<ByteArray> = all[here.clone()].iter().map(|s| (*s).into()).collect();
                     next.typed::<ByteArrayType>().write_batch(&words, None, None).unwrap();
+                }
+                Column::Words(all) => {
+                    let levels: Vec<i16> = all[here.clone()].iter().map(|x| i16::from(x.is_some())).collect();
+                    let words: Vec<ByteArray> =
+                        all[here.clone()].iter().flatten().map(|s| s.as_str().into()).collect();
+                    next.typed::<ByteArrayType>().write_batch(&words, Some(&levels), None).unwrap();
+                }
+                Column::Flag(all) => {
+                    next.typed::<BoolType>().write_batch(&all[here.clone()], None, None).unwrap();
+                }
+                Column::Bytes(_, all) => {
+                    let bytes: Vec<ByteArray> = all[here.clone()].iter().map(|b| b.to_vec().into()).collect();
+                    next.typed::<ByteArrayType>().write_batch(&bytes, None, None).unwrap();
                 }
             }
             next.close().unwrap();
@@ -209,6 +229,47 @@ proptest! {
         }
     }
 
+    /// So are the cells of a frame, where numbers and text may be missing.
+    #[test]
+    fn cells_are_what_was_written(
+        cells in prop::collection::vec((prop::option::of(-9.0_f64..9.0), prop::option::of("[a-zé, \"]{0,12}|NA|007"), any::<bool>()), 1..800),
+        group in 1_usize..600,
+        page in 1_usize..200,
+        codec in 0_usize..6,
+        dictionary: bool,
+        second: bool,
+    ) {
+        let n = cells.len();
+        let group = group.max(n / 20);
+        let place = place();
+        let path = place.path().join("x.parquet");
+        let version = if second { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 };
+        let properties = WriterProperties::builder()
+            .set_compression(codecs()[codec])
+            .set_dictionary_enabled(dictionary)
+            .set_data_page_row_count_limit(page)
+            .set_write_batch_size(page.min(64))
+            .set_writer_version(version);
+        let numbers = cells.iter().map(|(x, _, _)| *x).collect();
+        let words: Vec<Option<String>> = cells.iter().map(|(_, word, _)| word.clone()).collect();
+        let flags: Vec<bool> = cells.iter().map(|(_, _, flag)| *flag).collect();
+        let columns = [Column::Double(numbers), Column::Words(words.clone()), Column::Flag(flags)];
+        write(&path, &columns, n, group, properties);
+        let frame = Frame::read(&path).unwrap();
+        prop_assert_eq!(frame.len(), n);
+        prop_assert_eq!(frame.columns().iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["a", "b", "w"]);
+        let Cells::Numbers(found) = &frame.columns()[0].cells else { panic!("{:?}", frame.columns()[0]) };
+        let bits = |x: f64| x.to_bits();
+        let found: Vec<Option<u64>> = found.iter().map(|x| (!x.is_nan()).then(|| bits(*x))).collect();
+        prop_assert_eq!(found, cells.iter().map(|(x, _, _)| x.map(bits)).collect::<Vec<_>>());
+        match &frame.columns()[1].cells {
+            Cells::Text(found) => prop_assert_eq!(found, &words),
+            Cells::Numbers(found) => prop_assert!(words.iter().all(Option::is_none) && found.iter().all(|x| x.is_nan())),
+        }
+        let flags = cells.iter().map(|(_, _, flag)| f64::from(u8::from(*flag))).collect();
+        prop_assert_eq!(&frame.columns()[2].cells, &Cells::Numbers(flags));
+    }
+
     /// Damaged and cut files are refused in one line, or read as they are where numbers have changed; nothing panics.
     #[test]
     fn damage(codec in 0_usize..6, cut in 0.0_f64..1.0, at in prop::collection::vec((0.0_f64..1.0, any::<u8>()), 1..4)) {
@@ -231,6 +292,7 @@ proptest! {
             Table::read(&path).err(),
             FileSource::open(&path, &Selection::default(), TIGHT).err(),
             Drawn::read(&path, &Selection::default(), 10, 0, TIGHT).err(),
+            Frame::read(&path).err(),
         ];
         for error in outcomes.into_iter().flatten() {
             let says = error.to_string();
@@ -278,6 +340,64 @@ fn mistakes() {
     };
     assert!(weights(with(23, Some(-1.5))).contains("the weight -1.5 (row 24) is negative"));
     assert!(weights(doubles([0.0; 50])).contains("every weight is zero"));
+}
+
+#[test]
+fn frames() {
+    let place = place();
+    let path = place.path().join("x.parquet");
+    let plain = || WriterProperties::builder().set_data_page_row_count_limit(10);
+    let ramp = || doubles((0..50).map(f64::from));
+    let says = |columns: &[Column]| {
+        write(&path, columns, 50, 20, plain());
+        Frame::read(&path).unwrap_err().to_string()
+    };
+    // Numbers are those of a table, of others' files too.
+    let polars = data("polars.parquet");
+    let (frame, table) = (Frame::read(&polars).unwrap(), Table::read(&polars).unwrap());
+    assert_eq!((frame.len(), frame.columns().len()), (table.len(), table.width()));
+    for column in frame.columns() {
+        assert_eq!(column.cells, Cells::Numbers(table.column(&column.name).unwrap()));
+        assert_eq!(frame.column_index(&column.name).unwrap(), table.column_index(&column.name).unwrap());
+    }
+    let others = Frame::read(data("pyarrow.parquet")).unwrap_err().to_string();
+    assert!(others.contains("; numbers or text are wanted"), "{others}");
+    // Text of either mark; what holds neither numbers nor text; numbers that are not finite.
+    let word = |mark| Column::Bytes(mark, [b"up".as_slice(), b"007"].repeat(25));
+    for mark in ["(UTF8)", "(STRING)", "(ENUM)"] {
+        write(&path, &[ramp(), word(mark)], 50, 20, plain());
+        let frame = Frame::read(&path).unwrap();
+        assert_eq!(frame.texts(1)[..2], [Some("up".to_owned()), Some("007".to_owned())]);
+        assert!(matches!(&frame.columns()[1].cells, Cells::Text(cells) if cells.len() == 50), "{mark}");
+        assert_eq!(frame.texts(0)[49], Some("49".to_owned()));
+        let place = frame.error(3, 1, "is no class").to_string();
+        assert!(place.ends_with("x.parquet: row 4, column 2 (counted from 1): is no class"), "{place}");
+    }
+    for mark in ["", "(JSON)", "(BSON)"] {
+        let found = says(&[ramp(), word(mark)]);
+        let expected = "column 2: 'b' holds bytes that are not marked as text; numbers or text are wanted";
+        assert!(found.ends_with(expected), "{mark}: {found}");
+        assert!(error(&path, &["b"]).contains("'b' holds text; numbers are wanted"));
+    }
+    let mut bytes = vec![b"up".as_slice(); 50];
+    bytes[33] = b"caf\xe9";
+    let found = says(&[ramp(), Column::Bytes("(UTF8)", bytes)]);
+    assert!(found.ends_with("row 34, column 2 (counted from 1) is not UTF-8, as text has to be"), "{found}");
+    let with = |at: usize, x: f64| doubles((0..50).map(|i| if i == at { x } else { 1.0 }));
+    let found = says(&[with(30, f64::INFINITY), with(29, f64::NEG_INFINITY), ramp()]);
+    assert!(
+        found.ends_with("row 30, column 2 (counted from 1) is -inf; a finite number is wanted"),
+        "{found}"
+    );
+    write(&path, &[with(30, f64::NAN), Column::Words(vec![None; 50])], 50, 20, plain());
+    let frame = Frame::read(&path).unwrap();
+    for (column, missing) in [(0, 1), (1, 50)] {
+        let Cells::Numbers(cells) = &frame.columns()[column].cells else { panic!("column {column}") };
+        assert_eq!(cells.iter().filter(|x| x.is_nan()).count(), missing);
+        assert!(cells[30].is_nan());
+    }
+    write(&path, &[ramp()], 0, 20, plain());
+    assert!(Frame::read(&path).unwrap_err().to_string().contains("holds no rows"));
 }
 
 #[test]

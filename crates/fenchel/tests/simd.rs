@@ -228,3 +228,40 @@ fn vectorize_returns_what_the_closure_returns() {
     let x: Vec<f32> = (0..1000).map(|i| i as f32).collect();
     assert_eq!(simd::vectorize(|| x.iter().map(|x| x * 2.0).sum::<f32>()), 999_000.0);
 }
+
+fn columns<T: Real>() {
+    for (m, n) in [(1, 1), (3, 5), (4, 16), (5, 37), (9, 64), (2, 0), (7, 1023)] {
+        let x: Vec<f64> = (0..m * n).map(|i| T::from_f64(unit(i as u64) - 0.5).to_f64()).collect();
+        let w: Vec<f64> = (0..n).map(|i| T::from_f64(unit(9_000 + i as u64)).to_f64()).collect();
+        let a: Vec<f64> = (0..m).map(|i| T::from_f64(unit(500 + i as u64) - 0.3).to_f64()).collect();
+        let narrow = |x: &[f64]| x.iter().map(|x| T::from_f64(*x)).collect::<Vec<_>>();
+        let (xs, ws, a_s) = (narrow(&x), narrow(&w), narrow(&a));
+        let bound = 4.0 * (m.max(n) as f64) * T::EPSILON.to_f64();
+        for level in levels() {
+            let mut out = vec![T::from_f64(7.0); n];
+            simd::combine_at(level, &xs, &a_s, &mut out);
+            for (r, out) in out.iter().enumerate() {
+                let want: f64 = (0..m).map(|j| a[j] * x[j * n + r]).sum();
+                assert!((out.to_f64() - want).abs() <= bound, "{level:?} {m} {n} {r}");
+            }
+            // Added to what is there; above the diagonal nothing is touched.
+            let mut gram = vec![T::ONE; m * m];
+            let mut room = vec![T::ZERO; n];
+            simd::add_gram_at(level, &xs, &ws, &mut room, &mut gram);
+            for i in 0..m {
+                for j in 0..m {
+                    let sum: f64 = (0..n).map(|r| w[r] * x[i * n + r] * x[j * n + r]).sum();
+                    let want = if j <= i { 1.0 + sum } else { 1.0 };
+                    let off = (gram[i * m + j].to_f64() - want).abs();
+                    assert!(off <= bound * (1.0 + n as f64 / 8.0), "{level:?} {m} {n} {i} {j}: {off}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_with_columns() {
+    columns::<f64>();
+    columns::<f32>();
+}

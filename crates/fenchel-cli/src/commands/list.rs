@@ -1,11 +1,12 @@
 //! `fenchel list`
 
 use crate::failure::{Outcome, Result, print};
+use fenchel::robust::loss;
 use fenchel::{cost, divergence, measure};
 
 const NOTE: &str = "\
-The names are what --divergence, --cost and --source accept. Capitals stand for a number, for instance
-safe-kl:0.1 or gaussian:2; files are sources too.";
+The names are what --divergence, --cost, --source and --loss accept. Capitals stand for a number, for instance
+safe-kl:0.1 or gaussian:2, in brackets for one that may be left out; files are sources too.";
 
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -16,13 +17,15 @@ pub enum Kind {
     Costs,
     /// Sources
     Sources,
+    /// Losses
+    Losses,
 }
 
-/// Every divergence, cost and source, one line each
+/// Every divergence, cost, source and loss, one line each
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTE)]
 pub struct Args {
-    /// One of the three; without it, all
+    /// One of the four; without it, all
     pub kind: Option<Kind>,
 }
 
@@ -39,10 +42,20 @@ pub fn run(args: &Args) -> Result<Outcome> {
         .collect();
     let sources =
         measure::registry().iter().map(|e| (format!("{}:D", e.name), e.summary.to_owned())).collect();
+    let losses = loss::registry()
+        .iter()
+        .map(|e| {
+            let name = e
+                .parameter
+                .map_or(e.name.to_owned(), |p| format!("{}[:{}]", e.name, p.symbol.to_uppercase()));
+            (name, e.summary.to_owned())
+        })
+        .collect();
     let groups = [
         (Kind::Divergences, "Divergences", divergences),
         (Kind::Costs, "Costs", costs),
         (Kind::Sources, "Sources", sources),
+        (Kind::Losses, "Losses", losses),
     ];
     let shown: Vec<_> = groups.into_iter().filter(|g| args.kind.is_none_or(|k| k == g.0)).collect();
     let names = shown.iter().flat_map(|g| &g.2).map(|row| row.0.chars().count());

@@ -5,6 +5,7 @@ pub mod list;
 pub mod man;
 pub mod max;
 pub mod reproduce;
+pub mod robust;
 pub mod transport;
 
 use crate::args::Command;
@@ -14,6 +15,7 @@ use crate::failure::{Outcome, Result};
 pub fn run(command: Command) -> Result<Outcome> {
     match command {
         Command::Transport(args) => transport::run(&args),
+        Command::Robust(args) => robust::run(&args),
         Command::Max(args) => max::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::List(args) => list::run(&args),

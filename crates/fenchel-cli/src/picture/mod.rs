@@ -1,8 +1,8 @@
 //! Pictures of a result, as SVG and PNG.
 //!
 //! A [`Drawing`] is a list of shapes plus at most one shaded image; `axes` turns numbers into places on the page,
-//! `convergence` and `cells` compose the pictures of a solve, `shade` computes the image of the second, [`Chart`] draws any
-//! other lines, one panel beside the other.
+//! `convergence` and `cells` compose the pictures of a solve, `shade` computes the image of the second, [`Losses`] is the
+//! histogram of a robust fit, [`Chart`] draws any other lines, one panel beside the other.
 
 mod axes;
 mod cells;
@@ -11,6 +11,7 @@ mod convergence;
 mod density;
 mod drawing;
 mod legend;
+mod losses;
 mod palette;
 mod shade;
 
@@ -18,4 +19,5 @@ pub use cells::{Cells, MOST_ATOMS};
 pub use chart::{Axis, Chart, Panel, Series, Style};
 pub use convergence::convergence;
 pub use drawing::Drawing;
+pub use losses::Losses;
 pub use palette::LINES;

@@ -270,6 +270,26 @@ pub trait Divergence: Debug + Send + Sync {
             }
         })
     }
+    /// Σ η_i f(p_i/η_i) − f(1), 0 at p = η; without cancellation where p is close to η, both sum to 1.
+    ///
+    /// It is Σ η_i [f(t_i) − f(1) − f'(1)(t_i − 1)], t_i = p_i/η_i, and with y = f'(t) − f'(1) the bracket is
+    /// y(t − 1) − [f*(f'(1) + y) − f*(f'(1)) − y].
+    fn centred_penalty(&self, p: &[f64], eta: &[f64]) -> f64 {
+        let (one, slope) = (self.f_at_one(), self.f_prime_at_one());
+        if !self.is_smooth() || self.is_per_atom() || !slope.is_finite() {
+            return (self.penalty(p, eta) - one).max(0.0);
+        }
+        let cap = self.cap();
+        let of = |t: f64| {
+            if (t - 1.0).abs() < 0.25 && t < cap {
+                let y = self.f_prime(t) - slope;
+                y * (t - 1.0) - self.conj_excess(y)
+            } else {
+                self.f(t.min(cap)) - one - slope * (t - 1.0)
+            }
+        };
+        pairwise(p.len(), |i| if eta[i] > 0.0 { eta[i] * of(p[i] / eta[i]) } else { 0.0 }).max(0.0)
+    }
     /// d_i = `scale`·η_i/f''(p_i/η_i).
     fn curvatures(&self, p: &[f64], eta: &[f64], scale: f64, d: &mut [f64]) {
         for (i, ((d, p), eta)) in d.iter_mut().zip(p).zip(eta).enumerate() {

@@ -3,10 +3,9 @@
 use super::loss::Loss;
 use super::newton::solve;
 use super::objective::{Model, Objective, State};
-use super::risk::{Risk, Strength, centred_divergence};
+use super::risk::{Risk, Strength};
 use crate::divergence::pairwise;
-use crate::simd::{axpy, dot};
-use rayon::prelude::*;
+use crate::simd::axpy;
 
 /// A lower bound of the objective with loss and risk as in `exact`, from a state of `objective`, which is the same or a smooth
 /// one near it, at γ.
@@ -33,6 +32,7 @@ pub(crate) fn lower_bound(
     let reach = state.value.abs().max(f64::MIN_POSITIVE);
     let mut model = Model::default();
     objective.differentiate(gamma, state, &mut model);
+    objective.measure(gamma, state, &mut model);
     let mut residual = model.gradient.clone();
     let mut step = vec![0.0; parameters];
     let (mut p, mut a) = (state.p.clone(), state.slope.clone());
@@ -79,10 +79,10 @@ pub(crate) fn lower_bound(
     let bound = match (risk.divergence(), risk.strength()) {
         (None, _) => mean,
         (Some(f), Strength::Penalty(lambda)) => {
-            mean - lambda * (centred_divergence(f, &p, objective.eta) + f.f_at_one())
+            mean - lambda * (f.centred_penalty(&p, objective.eta) + f.f_at_one())
         }
         (Some(f), Strength::Radius(radius)) => {
-            let divergence = centred_divergence(f, &p, objective.eta);
+            let divergence = f.centred_penalty(&p, objective.eta);
             if divergence > radius {
                 // By convexity this much of the way from p̂ is inside; p̂ has the least losses at the least.
                 let share = radius / divergence;
@@ -109,21 +109,22 @@ fn is_within(risk: &Risk, p: &[f64], eta: &[f64]) -> bool {
 
 /// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them.
 fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64], a: &mut [f64]) {
-    let (m, k) = (objective.design.columns, objective.loss.scores());
+    let k = objective.loss.scores();
+    let mut moved = vec![0.0; a.len()];
+    objective.design.scores(step, &mut moved);
     // First ℓ''⟨δ, x⟩ in a.
     let mut w = vec![0.0; p.len()];
-    w.par_iter_mut().zip(a.par_chunks_mut(k)).enumerate().for_each(|(i, (w, a))| {
-        let x = &objective.design.x[i * m..(i + 1) * m];
-        let curvature = &state.curvature[i * k * k..(i + 1) * k * k];
-        a.fill(0.0);
-        for c in 0..k {
-            let moved = dot(x, &step[c * m..(c + 1) * m]);
-            *w += state.slope[i * k + c] * moved;
-            for (r, a) in a.iter_mut().enumerate() {
-                *a += curvature[r * k + c] * moved;
-            }
+    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    for (i, (moved, a)) in moved.chunks_exact(k).zip(a.chunks_exact_mut(k)).enumerate() {
+        // What has no weight may have a slope that is infinite.
+        if state.p[i] > 0.0 || state.bend.d[i] > 0.0 {
+            w[i] = dot(&state.slope[i * k..(i + 1) * k], moved);
         }
-    });
+        for (r, a) in a.iter_mut().enumerate() {
+            let row = (i * k + r) * k;
+            *a = dot(&state.curvature[row..row + k], moved);
+        }
+    }
     state.bend.apply(&w, p);
     for (i, (p, a)) in p.iter_mut().zip(a.chunks_exact_mut(k)).enumerate() {
         *p = state.p[i] - *p;
@@ -136,24 +137,11 @@ fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64]
 
 /// Σ p_i a_i ⊗ x_i.
 fn weighted(objective: &Objective<'_>, p: &[f64], a: &[f64]) -> Vec<f64> {
-    let (n, m, k) = (p.len(), objective.design.columns, objective.loss.scores());
-    let each = n.div_ceil(64).max(512);
-    let parts: Vec<Vec<f64>> = (0..n.div_ceil(each))
-        .into_par_iter()
-        .map(|task| {
-            let mut sum = vec![0.0; m * k];
-            for i in (task * each..((task + 1) * each).min(n)).filter(|i| p[*i] > 0.0) {
-                let x = &objective.design.x[i * m..(i + 1) * m];
-                for (r, sum) in sum.chunks_exact_mut(m).enumerate() {
-                    axpy(p[i] * a[i * k + r], x, sum);
-                }
-            }
-            sum
-        })
-        .collect();
-    let mut total = vec![0.0; m * k];
-    parts.iter().for_each(|part| axpy(1.0, part, &mut total));
-    total
+    let k = objective.loss.scores();
+    objective.design.sums(k, |i, w| {
+        // What has no weight may have a slope that is infinite.
+        w.iter_mut().zip(&a[i * k..]).for_each(|(w, a)| *w = if p[i] > 0.0 { p[i] * a } else { 0.0 });
+    })
 }
 
 #[cfg(test)]

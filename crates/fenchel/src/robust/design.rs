@@ -2,13 +2,23 @@
 
 use super::Examples;
 use crate::divergence::pairwise;
+use crate::simd::{combine, dot};
 use rayon::prelude::*;
+
+/// Numbers in a block, about: half of what a second-level cache holds.
+const NUMBERS: usize = 1 << 14;
+
+/// Most tasks that a sum over examples is made of. Fixed, so that a sum has the same bits for any number of threads.
+const TASKS: usize = 64;
 
 /// x̃_j = (x_j − centre_j)/scale_j, and 1 where there is an intercept.
 #[derive(Debug, Clone)]
 pub(crate) struct Design {
-    /// Row by row, `columns` numbers each.
-    pub x: Vec<f64>,
+    /// Examples in blocks, each column by column.
+    x: Vec<f64>,
+    /// Number of examples, and of those in a block; the last one may have fewer.
+    n: usize,
+    height: usize,
     /// Features, and one more for an intercept.
     pub columns: usize,
     pub intercept: bool,
@@ -46,18 +56,116 @@ impl Design {
             (centre[j], scale[j]) = (mean, deviation);
         }
         let columns = d + usize::from(intercept);
+        let height = (NUMBERS / columns.max(1)).clamp(64, 1024) & !7;
         let mut x = vec![0.0; n * columns];
         if columns > 0 {
-            x.par_chunks_mut(columns).enumerate().for_each(|(i, row)| {
-                for (j, (out, x)) in row.iter_mut().zip(examples.row(i)).enumerate() {
-                    *out = if scale[j] > 0.0 { (x - centre[j]) / scale[j] } else { 0.0 };
-                }
-                if intercept {
-                    row[d] = 1.0;
+            x.par_chunks_mut(height * columns).enumerate().for_each(|(b, block)| {
+                let rows = block.len() / columns;
+                for (j, column) in block.chunks_exact_mut(rows).enumerate() {
+                    if j == d {
+                        column.fill(1.0);
+                    } else if scale[j] > 0.0 {
+                        for (r, out) in column.iter_mut().enumerate() {
+                            *out = (examples.row(b * height + r)[j] - centre[j]) / scale[j];
+                        }
+                    }
                 }
             });
         }
-        Design { x, columns, intercept, centre, scale }
+        Design { x, n, height, columns, intercept, centre, scale }
+    }
+
+    /// Examples in a block, but for the last.
+    pub(crate) fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Block number `b`: columns of its examples, one after another.
+    pub(crate) fn block(&self, b: usize) -> &[f64] {
+        let all = self.height * self.columns;
+        &self.x[b * all..((b + 1) * all).min(self.x.len())]
+    }
+
+    /// Number of blocks.
+    pub(crate) fn blocks(&self) -> usize {
+        self.n.div_ceil(self.height)
+    }
+
+    /// What a block of examples has for scores under parameters γ, those of one score after another: into `out`, which has
+    /// the scores of one example after another. `room` is for a score of the block.
+    pub(crate) fn scores_of(&self, b: usize, gamma: &[f64], room: &mut Vec<f64>, out: &mut [f64]) {
+        let (x, m) = (self.block(b), self.columns);
+        let k = gamma.len() / m;
+        if k == 1 {
+            return combine(x, gamma, out);
+        }
+        room.resize(out.len() / k, 0.0);
+        for (c, gamma) in gamma.chunks_exact(m).enumerate() {
+            combine(x, gamma, room);
+            out.iter_mut().skip(c).step_by(k).zip(&*room).for_each(|(out, z)| *out = *z);
+        }
+    }
+
+    /// [`Design::scores_of`] all examples.
+    pub(crate) fn scores(&self, gamma: &[f64], out: &mut [f64]) {
+        let k = gamma.len() / self.columns;
+        out.par_chunks_mut(self.height * k)
+            .enumerate()
+            .for_each_init(Vec::new, |room, (b, out)| self.scores_of(b, gamma, room, out));
+    }
+
+    /// Σ_i w_ic x_ij for c < k and all j, those of one c after another; `weigh` fills in the weights of an example.
+    pub(crate) fn sums(&self, k: usize, weigh: impl Fn(usize, &mut [f64]) + Sync) -> Vec<f64> {
+        let m = self.columns;
+        let parts = self.tasks(m * k, |blocks| {
+            let mut sum = vec![0.0; m * k];
+            let (mut w, mut each) = (vec![0.0; self.height * k], vec![0.0; k]);
+            for b in blocks {
+                let x = self.block(b);
+                let rows = x.len() / m;
+                for r in 0..rows {
+                    weigh(b * self.height + r, &mut each);
+                    each.iter().enumerate().for_each(|(c, v)| w[c * rows + r] = *v);
+                }
+                for (sum, w) in sum.chunks_exact_mut(m).zip(w.chunks_exact(rows)) {
+                    sum.iter_mut().zip(x.chunks_exact(rows)).for_each(|(sum, x)| *sum += dot(w, x));
+                }
+            }
+            sum
+        });
+        let mut total = vec![0.0; m * k];
+        parts.iter().for_each(|part| total.iter_mut().zip(part).for_each(|(total, part)| *total += part));
+        total
+    }
+
+    /// What tasks make of ranges of blocks, in order; each holds about `numbers` numbers meanwhile, of which there may not
+    /// be too many.
+    pub(crate) fn tasks<T: Send>(
+        &self,
+        numbers: usize,
+        task: impl Fn(std::ops::Range<usize>) -> T + Sync,
+    ) -> Vec<T> {
+        let most = ((1 << 25) / numbers.max(1)).clamp(1, TASKS);
+        let each = self.blocks().div_ceil(most).max(1);
+        (0..self.blocks().div_ceil(each))
+            .into_par_iter()
+            .map(|t| task(t * each..((t + 1) * each).min(self.blocks())))
+            .collect()
+    }
+
+    /// Parameters of a score in units of the design, from intercept and coefficients in the units of the features.
+    pub(crate) fn to_design(&self, intercept: f64, coefficients: &[f64]) -> Vec<f64> {
+        let d = self.scale.len();
+        let mut gamma = vec![0.0; self.columns];
+        let mut constant = intercept;
+        for j in (0..d).filter(|j| self.scale[*j] > 0.0) {
+            gamma[j] = coefficients[j] * self.scale[j];
+            constant += coefficients[j] * self.centre[j];
+        }
+        if self.intercept {
+            gamma[d] = constant;
+        }
+        gamma
     }
 
     /// Intercept and coefficients in the units of the features, from those in units of the design.

@@ -83,7 +83,7 @@ pub struct Linear<'a> {
     loss: Arc<dyn Loss>,
     risk: Risk,
     options: Options,
-    design: Design,
+    design: Arc<Design>,
 }
 
 /// A fitted linear model, in the units of the features and labels.
@@ -143,7 +143,7 @@ impl<'a> Linear<'a> {
                 examples.len(),
             ));
         }
-        let design = Design::new(examples, options.intercept);
+        let design = Arc::new(Design::new(examples, options.intercept));
         let risk = risk.resolved(examples.weights());
         Ok(Linear { examples, loss, risk, options, design })
     }
@@ -154,26 +154,128 @@ impl<'a> Linear<'a> {
     /// less, until the certified gap is as small as asked for.
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a tolerance that is not above 0, or where losses are no finite numbers even at the start.
+    /// [`Error::InvalidValue`] for a tolerance that is not above 0, or where losses are no finite numbers at the start.
     pub fn fit(&self, precision: &Precision, observer: &mut dyn Observer) -> Result<Fit> {
+        let gamma = vec![0.0; self.parameters()];
+        self.fit_near(gamma, None, precision, observer)
+    }
+
+    /// Fits from other coefficients: those of another model, or of an expert. The fit is the same, perhaps sooner.
+    ///
+    /// # Errors
+    /// As [`Linear::fit`], and [`Error::Shape`] unless there is an intercept for each score and a coefficient for each
+    /// feature and score, [`Error::NonFinite`] unless all are finite.
+    pub fn fit_from(
+        &self,
+        start: (&[f64], &[f64]),
+        precision: &Precision,
+        observer: &mut dyn Observer,
+    ) -> Result<Fit> {
+        self.fit_near(self.checked_start(start)?, None, precision, observer)
+    }
+
+    /// Parameters in units of the design, from intercepts and coefficients of somebody's.
+    pub(super) fn checked_start(&self, (intercept, coefficients): (&[f64], &[f64])) -> Result<Vec<f64>> {
+        let (d, k) = (self.examples.width(), self.loss.scores());
+        for (name, start, count) in [("intercept", intercept, k), ("coefficients", coefficients, d * k)] {
+            if start.len() != count {
+                return Err(Error::shape(name, format!("{count} numbers to start from"), start.len()));
+            }
+            if let Some(at) = start.iter().position(|x| !x.is_finite()) {
+                return Err(Error::non_finite(name, at, start[at]));
+            }
+        }
+        Ok(self.to_design(intercept, coefficients))
+    }
+
+    /// What is made of the losses.
+    pub(super) fn risk(&self) -> &Risk {
+        &self.risk
+    }
+
+    /// Numbers that are fitted.
+    pub(super) fn parameters(&self) -> usize {
+        self.design.columns * self.loss.scores()
+    }
+
+    /// Whether loss, risk or penalty are not smooth.
+    pub(super) fn has_corners(&self) -> bool {
+        !(self.loss.is_smooth() && self.risk.is_smooth() && self.options.l1 == 0.0)
+    }
+
+    /// Fits with each strength of the divergence instead of the risk's own, each from the one before: a path.
+    ///
+    /// Of the fits that a stopped observer or spent time leaves out, none is there.
+    ///
+    /// # Errors
+    /// As [`Linear::fit`], and as [`Risk::new`] for strengths.
+    pub fn path(
+        &self,
+        strengths: &[Strength],
+        precision: &Precision,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Fit>> {
+        let mut fits: Vec<Fit> = Vec::with_capacity(strengths.len());
+        let mut spent = 0.0;
+        for strength in strengths {
+            let risk = self.risk.with_strength(*strength)?;
+            let model = Linear { risk, design: self.design.clone(), loss: self.loss.clone(), ..*self };
+            let left = precision.max_seconds.map(|most| most - spent);
+            let precision = Precision { max_seconds: left, ..*precision };
+            let fit = match fits.last() {
+                None => model.fit(&precision, observer)?,
+                Some(last) => {
+                    let start = self.to_design(&last.intercept, &last.coefficients);
+                    let near = Some(last.lambda).filter(|lambda| lambda.is_finite() && *lambda > 0.0);
+                    model.fit_near(start, near, &precision, observer)?
+                }
+            };
+            spent += fit.seconds;
+            let ended = matches!(fit.status, Status::Interrupted | Status::MaxTime);
+            fits.push(fit);
+            if ended {
+                break;
+            }
+        }
+        Ok(fits)
+    }
+
+    /// Parameters in units of the design.
+    fn to_design(&self, intercept: &[f64], coefficients: &[f64]) -> Vec<f64> {
+        let d = self.examples.width();
+        let of = |c: usize| self.design.to_design(intercept[c], &coefficients[c * d..(c + 1) * d]);
+        (0..intercept.len()).flat_map(of).collect()
+    }
+
+    /// Fits from γ, in units of the design. `near` is the λ at which γ is a minimum, if it is one.
+    fn fit_near(
+        &self,
+        mut gamma: Vec<f64>,
+        near: Option<f64>,
+        precision: &Precision,
+        observer: &mut dyn Observer,
+    ) -> Result<Fit> {
         if !(precision.tolerance > 0.0 && precision.tolerance.is_finite()) {
             return Err(Error::invalid("tolerance", precision.tolerance, "a finite number above 0"));
         }
         let mut run = Loop::new(precision.max_seconds, observer);
         let exact = self.objective();
-        let mut gamma = vec![0.0; self.design.columns * self.loss.scores()];
         let mut state = State::default();
         exact.evaluate(&gamma, &mut state);
         if !state.value.is_finite() {
             return Err(Error::invalid(
                 "losses",
-                "out of range at coefficients 0",
-                "finite numbers: labels may be too large",
+                "out of range at the coefficients to start from",
+                "finite numbers: labels or coefficients may be too large",
             ));
         }
-        let first = state.value.abs();
-        let mut best = Best { gamma: gamma.clone(), objective: state.value, lower: f64::NEG_INFINITY };
-        let mut width = self.first_width(&state.losses);
+        // The scale of objectives is that of coefficients 0, wherever the fit starts.
+        let (start, mut at_zero) = (state.value, State::default());
+        exact.evaluate(&vec![0.0; gamma.len()], &mut at_zero);
+        let first = if at_zero.value.is_finite() { at_zero.value.abs() } else { start.abs() };
+        let mut best = Best { gamma: gamma.clone(), objective: start, lower: self.least() };
+        let widest = self.first_width(&state.losses);
+        let mut width = near.map_or(widest, |near| near.min(widest));
         let (mut iterations, mut idle) = (0_u32, 0);
         let status = loop {
             let is_last = self.is_last(width, &state);
@@ -231,7 +333,7 @@ impl<'a> Linear<'a> {
     }
 
     /// What is minimised, in units of the design.
-    fn objective(&self) -> Objective<'_> {
+    pub(super) fn objective(&self) -> Objective<'_> {
         let (d, m, k) = (self.examples.width(), self.design.columns, self.loss.scores());
         let mut penalty = Penalty { ridge: vec![0.0; m * k], lasso: vec![0.0; m * k], corner: 0.0 };
         for at in 0..m * k {
@@ -252,6 +354,18 @@ impl<'a> Linear<'a> {
         }
     }
 
+    /// What no coefficients can be below: the mean of the least that each loss can be is at most its risk.
+    fn least(&self) -> f64 {
+        let (eta, zero) = (self.examples.weights(), vec![0.0; self.loss.scores()]);
+        let least = |i: usize| -self.loss.conjugate(&zero, self.examples.labels()[i]);
+        let mean = pairwise(eta.len(), |i| if eta[i] > 0.0 { eta[i] * least(i) } else { 0.0 });
+        let price = match (self.risk.divergence(), self.risk.strength()) {
+            (Some(f), Strength::Penalty(lambda)) => lambda * f.f_at_one(),
+            _ => 0.0,
+        };
+        if mean.is_nan() { f64::NEG_INFINITY } else { mean - price }
+    }
+
     /// A width over which all losses at the start are alike.
     fn first_width(&self, losses: &[f64]) -> f64 {
         let seen = losses.iter().zip(self.examples.weights()).filter(|(_, eta)| **eta > 0.0);
@@ -262,8 +376,7 @@ impl<'a> Linear<'a> {
 
     /// Whether the stage after this width is the problem as it is: nothing has corners, and λ is no less than the width.
     fn is_last(&self, width: f64, before: &State) -> bool {
-        let is_smooth = self.loss.is_smooth() && self.risk.is_smooth() && self.options.l1 == 0.0;
-        is_smooth
+        !self.has_corners()
             && match self.risk.strength() {
                 _ if self.risk.divergence().is_none() => true,
                 Strength::Penalty(lambda) => width <= lambda,
@@ -273,7 +386,7 @@ impl<'a> Linear<'a> {
     }
 
     /// Takes up coefficients and a lower bound where they are better.
-    fn note(
+    pub(super) fn note(
         &self,
         exact: &Objective<'_>,
         smooth: &Objective<'_>,
@@ -302,7 +415,7 @@ impl<'a> Linear<'a> {
         }
     }
 
-    fn finish(
+    pub(super) fn finish(
         &self,
         exact: &Objective<'_>,
         best: Best,
@@ -324,7 +437,8 @@ impl<'a> Linear<'a> {
         let n = self.examples.len();
         let mean_loss = pairwise(n, |i| if eta[i] > 0.0 { eta[i] * state.losses[i] } else { 0.0 });
         let uneven = pairwise(n, |i| if eta[i] > 0.0 { state.p[i] * (state.p[i] / eta[i]) } else { 0.0 });
-        let (lambda, radius) = state.worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
+        let worst = state.worst.map(|worst| self.risk.completed(worst, &state.losses, eta, &state.p));
+        let (lambda, radius) = worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
         Fit {
             intercept,
             coefficients,
@@ -345,7 +459,7 @@ impl<'a> Linear<'a> {
 }
 
 /// The objective with everything rounded over `width`, in units of the losses.
-fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
+pub(super) fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
     let largest = exact.penalty.lasso.iter().fold(0.0_f64, |most, l| l.max(most));
     let corner = if largest > 0.0 { width / largest } else { 0.0 };
     Objective {
@@ -357,19 +471,19 @@ fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
 }
 
 /// The best coefficients so far, in units of the design, and the best bound.
-struct Best {
-    gamma: Vec<f64>,
-    objective: f64,
-    lower: f64,
+pub(super) struct Best {
+    pub gamma: Vec<f64>,
+    pub objective: f64,
+    pub lower: f64,
 }
 
 impl Best {
-    fn gap(&self) -> f64 {
+    pub(super) fn gap(&self) -> f64 {
         self.objective - self.lower
     }
 
     /// The gap asked for; an objective that falls to nothing is measured by where it began.
-    fn wanted(&self, tolerance: f64, first: f64) -> f64 {
+    pub(super) fn wanted(&self, tolerance: f64, first: f64) -> f64 {
         tolerance * self.objective.abs().max(1e-6 * first)
     }
 }

@@ -6,18 +6,26 @@
 //!
 //! The inner maximum is a smooth maximum of the losses of all examples: with KL log-sum-exp, with CVaR the mean of the worst
 //! share, with `none` the largest. [`loss`] has the losses, [`Risk`] the risk of a vector of them, penalised or within a
-//! radius, [`Linear`] fits linear models and certifies how far from optimal they are.
+//! radius, [`Linear`] fits linear models and certifies how far from optimal they are, [`validation`] chooses λ or the radius.
 
+mod batch;
 mod certificate;
 mod corner;
 mod design;
 mod examples;
 mod linear;
 pub mod loss;
+mod model;
 mod newton;
 mod objective;
+mod passes;
 mod risk;
+mod sgd;
+pub mod validation;
 
 pub use examples::Examples;
 pub use linear::{Fit, Linear, Options, Precision};
+pub use model::LinearModel;
+pub use passes::Passes;
 pub use risk::{Risk, Strength, Worst};
+pub use sgd::{Method, Sgd, Trained};

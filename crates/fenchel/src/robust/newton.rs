@@ -39,6 +39,9 @@ pub(crate) fn minimise(
             if !goes_on() {
                 return End::Stopped;
             }
+            if damping > 0.0 && model.size.is_empty() {
+                objective.measure(gamma, state, &mut model);
+            }
             let Some(step) = solve(&model, &model.gradient, damping, reach) else {
                 damping = (8.0 * damping).max(1e-12);
                 tries += 1;
@@ -111,8 +114,14 @@ pub(crate) fn solve(model: &Model, gradient: &[f64], damping: f64, reach: f64) -
                 + if damping > 0.0 { damping * model.size[j] * (model.size[j] / reach) } else { 0.0 }
         })
         .collect();
+    scaled_solve(hessian, &curvature, gradient)
+}
+
+/// H⁻¹ g, H by its lower triangle but for its diagonal, which is `diagonal`; none if that is not positive definite.
+pub(crate) fn scaled_solve(hessian: &[f64], diagonal: &[f64], gradient: &[f64]) -> Option<Vec<f64>> {
+    let n = gradient.len();
     // In units that make the diagonal 1: coefficients may be of any size.
-    let scale: Vec<f64> = curvature.iter().map(|h| if *h > 0.0 { 1.0 / h.sqrt() } else { 0.0 }).collect();
+    let scale: Vec<f64> = diagonal.iter().map(|h| if *h > 0.0 { 1.0 / h.sqrt() } else { 0.0 }).collect();
     // A coordinate that changes nothing is left alone.
     let is_flat = |j: usize| scale[j] == 0.0 && gradient[j] != 0.0;
     if scale.iter().any(|s| !s.is_finite()) || (0..n).any(is_flat) {

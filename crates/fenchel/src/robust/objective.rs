@@ -2,16 +2,12 @@
 
 use super::corner::modulus;
 use super::design::Design;
-use super::loss::{Derivatives, Loss};
+use super::loss::{Loss, Slots};
 use super::risk::{Curvature, Risk, Worst};
 use crate::divergence::Scratch;
-use crate::simd::{axpy, dot};
+use crate::simd::{add_gram, axpy, dot};
 use rayon::prelude::*;
 use std::sync::Arc;
-
-/// Examples a task looks at, and at most so many tasks, each with a Hessian of its own.
-const CHUNK: usize = 512;
-const TASKS: usize = 64;
 
 /// Σ_j ridge_j γ_j² + lasso_j |γ_j|, its corners rounded over `corner`.
 #[derive(Debug, Clone)]
@@ -80,14 +76,13 @@ pub(crate) struct State {
 pub(crate) struct Model {
     pub gradient: Vec<f64>,
     pub hessian: Vec<f64>,
-    /// The terms of the gradient by their sizes: what it would be if none cancelled.
+    /// The terms of the gradient by their sizes: what it would be if none cancelled. Empty until [`Objective::measure`]d.
     pub size: Vec<f64>,
 }
 
 /// Sums of one task.
 struct Sums {
     gradient: Vec<f64>,
-    size: Vec<f64>,
     hessian: Vec<f64>,
     /// Σ d_i (a_i − a₀) and Σ e_i (a_i − a₀), a_i the gradient of the loss of example i.
     along: Vec<f64>,
@@ -97,7 +92,7 @@ struct Sums {
 impl Objective<'_> {
     /// Value, losses, worst-case weights and derivatives of the losses at γ.
     pub(crate) fn evaluate(&self, gamma: &[f64], state: &mut State) {
-        let (n, m, k) = (self.labels.len(), self.design.columns, self.loss.scores());
+        let (n, k, height) = (self.labels.len(), self.loss.scores(), self.design.height());
         state.z.resize(n * k, 0.0);
         state.slope.resize(n * k, 0.0);
         state.curvature.resize(n * k * k, 0.0);
@@ -105,28 +100,16 @@ impl Objective<'_> {
         state.p.resize(n, 0.0);
         let finite = state
             .z
-            .par_chunks_mut(CHUNK * k)
-            .zip(state.slope.par_chunks_mut(CHUNK * k))
-            .zip(state.curvature.par_chunks_mut(CHUNK * k * k))
-            .zip(state.losses.par_chunks_mut(CHUNK))
+            .par_chunks_mut(height * k)
+            .zip(state.slope.par_chunks_mut(height * k))
+            .zip(state.curvature.par_chunks_mut(height * k * k))
+            .zip(state.losses.par_chunks_mut(height))
             .enumerate()
-            .map(|(c, (((z, slope), curvature), losses))| {
-                let mut finite = true;
-                for (r, loss) in losses.iter_mut().enumerate() {
-                    let i = c * CHUNK + r;
-                    let x = &self.design.x[i * m..(i + 1) * m];
-                    let z = &mut z[r * k..(r + 1) * k];
-                    for (k, z) in z.iter_mut().enumerate() {
-                        *z = dot(x, &gamma[k * m..(k + 1) * m]);
-                    }
-                    let at = Derivatives {
-                        slope: &mut slope[r * k..(r + 1) * k],
-                        curvature: &mut curvature[r * k * k..(r + 1) * k * k],
-                    };
-                    *loss = self.loss.derive(z, self.labels[i], at);
-                    finite &= loss.is_finite() || self.eta[i] == 0.0;
-                }
-                finite
+            .map_init(Vec::new, |room, (b, (((z, slope), curvature), losses))| {
+                self.design.scores_of(b, gamma, room, z);
+                let here = b * height..b * height + losses.len();
+                self.loss.derive_all(z, &self.labels[here.clone()], Slots { slope, curvature, losses });
+                losses.iter().zip(&self.eta[here]).all(|(loss, eta)| loss.is_finite() || *eta == 0.0)
             })
             .reduce(|| true, |a, b| a && b);
         if !finite {
@@ -141,87 +124,38 @@ impl Objective<'_> {
 
     /// Gradient and Hessian at the point evaluated last, which must have a finite value.
     pub(crate) fn differentiate(&self, gamma: &[f64], state: &mut State, out: &mut Model) {
-        let (n, m, k) = (self.labels.len(), self.design.columns, self.loss.scores());
+        let (m, k) = (self.design.columns, self.loss.scores());
         let parameters = m * k;
-        let State { slope, curvature, losses, p, worst, bend, .. } = state;
-        if let Some(worst) = worst {
-            self.risk.curvature(losses, self.eta, p, worst, bend);
+        if let Some(worst) = &state.worst {
+            self.risk.curvature(&state.losses, self.eta, &state.p, worst, &mut state.bend);
         }
-        let of = |i: usize, a: &mut [f64]| {
-            let x = &self.design.x[i * m..(i + 1) * m];
-            for (k, a) in a.chunks_exact_mut(m).enumerate() {
-                for (a, x) in a.iter_mut().zip(x) {
-                    *a = slope[i * slope.len() / n + k] * x;
-                }
-            }
-        };
+        let bend = &state.bend;
         // From the example whose weight bends most: should it outweigh all others, differences from the mean would cancel.
-        let largest = (0..n).fold(0, |at, i| if bend.d[i] > bend.d[at] { i } else { at });
-        let mut origin = vec![0.0; parameters];
-        of(largest, &mut origin);
-        let each = n.div_ceil(TASKS).max(CHUNK);
-        let sums: Vec<Sums> = (0..n.div_ceil(each))
-            .into_par_iter()
-            .map(|task| {
-                let mut sums = Sums {
-                    gradient: vec![0.0; parameters],
-                    size: vec![0.0; parameters],
-                    hessian: vec![0.0; parameters * parameters],
-                    along: vec![0.0; parameters],
-                    across: vec![0.0; parameters],
-                };
-                let mut a = vec![0.0; parameters];
-                for i in task * each..((task + 1) * each).min(n) {
-                    if p[i] == 0.0 && bend.d[i] == 0.0 {
-                        continue;
-                    }
-                    let x = &self.design.x[i * m..(i + 1) * m];
-                    of(i, &mut a);
-                    axpy(p[i], &a, &mut sums.gradient);
-                    for (size, a) in sums.size.iter_mut().zip(&a) {
-                        *size += p[i] * a.abs();
-                    }
-                    for row in 0..k {
-                        for column in 0..=row {
-                            let c = p[i] * curvature[i * k * k + row * k + column];
-                            if c != 0.0 {
-                                add_block(&mut sums.hessian, x, c, (row, column), parameters);
-                            }
-                        }
-                    }
-                    let d = bend.d[i];
-                    if d > 0.0 {
-                        axpy(-1.0, &origin, &mut a);
-                        axpy(d, &a, &mut sums.along);
-                        if let Some(e) = bend.e.get(i) {
-                            axpy(*e, &a, &mut sums.across);
-                        }
-                        for r in 0..parameters {
-                            let row = &mut sums.hessian[r * parameters..r * parameters + r + 1];
-                            axpy(d * a[r], &a[..=r], row);
-                        }
-                    }
-                }
-                sums
-            })
-            .collect();
+        let largest = (0..bend.d.len()).fold(0, |at, i| if bend.d[i] > bend.d[at] { i } else { at });
+        let origin = self.gradient_of(largest, state);
+        let sums = self.design.tasks(2 * parameters * parameters, |blocks| {
+            let mut room = Room::new(parameters, k, self.design.height());
+            for b in blocks {
+                self.add_block(b, state, &origin, &mut room);
+            }
+            room.sums
+        });
         let mut along = vec![0.0; parameters];
         let mut across = vec![0.0; parameters];
         out.gradient.clear();
         out.gradient.resize(parameters, 0.0);
         out.size.clear();
-        out.size.resize(parameters, 0.0);
         out.hessian.clear();
         out.hessian.resize(parameters * parameters, 0.0);
         for sum in &sums {
             axpy(1.0, &sum.gradient, &mut out.gradient);
-            axpy(1.0, &sum.size, &mut out.size);
             axpy(1.0, &sum.hessian, &mut out.hessian);
             axpy(1.0, &sum.along, &mut along);
             axpy(1.0, &sum.across, &mut across);
         }
-        for (vector, total) in [(&along, bend.total), (&across, bend.spread)] {
-            if total > 0.0 && (!std::ptr::eq(vector, &across) || !bend.e.is_empty()) {
+        let spread = if bend.e.is_empty() { 0.0 } else { bend.spread };
+        for (vector, total) in [(&along, bend.total), (&across, spread)] {
+            if total > 0.0 {
                 for r in 0..parameters {
                     let row = &mut out.hessian[r * parameters..r * parameters + r + 1];
                     axpy(-vector[r] / total, &vector[..=r], row);
@@ -231,19 +165,140 @@ impl Objective<'_> {
         for (j, gamma) in gamma.iter().enumerate() {
             let (slope, curvature) = self.penalty.derivatives(j, *gamma);
             out.gradient[j] += slope;
-            out.size[j] += slope.abs();
             out.hessian[j * parameters + j] += curvature;
+        }
+    }
+
+    /// Sizes of the terms of a gradient, for the point it was made at.
+    pub(crate) fn measure(&self, gamma: &[f64], state: &State, out: &mut Model) {
+        let (m, k) = (self.design.columns, self.loss.scores());
+        let parts = self.design.tasks(m * k, |blocks| {
+            let mut size = vec![0.0; m * k];
+            for b in blocks {
+                let x = self.design.block(b);
+                let rows = x.len() / m;
+                for (j, x) in x.chunks_exact(rows).enumerate() {
+                    for (r, x) in x.iter().enumerate() {
+                        let i = b * self.design.height() + r;
+                        for c in 0..k {
+                            size[c * m + j] += state.p[i] * (state.slope[i * k + c] * x).abs();
+                        }
+                    }
+                }
+            }
+            size
+        });
+        out.size = gamma.iter().enumerate().map(|(j, g)| self.penalty.derivatives(j, *g).0.abs()).collect();
+        parts.iter().for_each(|part| axpy(1.0, part, &mut out.size));
+    }
+
+    /// The gradient of one loss.
+    fn gradient_of(&self, i: usize, state: &State) -> Vec<f64> {
+        let (m, k, height) = (self.design.columns, self.loss.scores(), self.design.height());
+        let x = self.design.block(i / height);
+        let rows = x.len() / m;
+        let row = || x.iter().skip(i % height).step_by(rows);
+        (0..k).flat_map(|c| row().map(move |x| state.slope[i * k + c] * x)).collect()
+    }
+
+    /// What the examples of a block add to the sums.
+    fn add_block(&self, b: usize, state: &State, origin: &[f64], room: &mut Room) {
+        let (m, k, first) = (self.design.columns, self.loss.scores(), b * self.design.height());
+        let State { slope, curvature, p, bend, .. } = state;
+        let all = self.design.block(b);
+        let rows = all.len() / m;
+        let Room { counting, x: kept, w, room, a, gram, sums } = room;
+        counting.clear();
+        counting.extend((first..first + rows).filter(|i| p[*i] > 0.0 || bend.d[*i] > 0.0));
+        let n = counting.len();
+        // Where few count, they are gathered.
+        let x = if n == rows {
+            all
+        } else {
+            kept.clear();
+            for column in all.chunks_exact(rows) {
+                kept.extend(counting.iter().map(|i| column[i - first]));
+            }
+            &kept[..]
+        };
+        if n == 0 {
+            return;
+        }
+        let (w, room) = (&mut w[..n], &mut room[..n]);
+        let fill = |w: &mut [f64], of: &dyn Fn(usize) -> f64| {
+            w.iter_mut().zip(&*counting).for_each(|(w, i)| *w = of(*i));
+        };
+        let parameters = m * k;
+        for c in 0..k {
+            fill(w, &|i| p[i] * slope[i * k + c]);
+            let gradient = &mut sums.gradient[c * m..(c + 1) * m];
+            gradient.iter_mut().zip(x.chunks_exact(n)).for_each(|(sum, x)| *sum += dot(w, x));
+            for other in 0..=c {
+                fill(w, &|i| p[i] * curvature[i * k * k + c * k + other]);
+                if w.iter().all(|w| *w == 0.0) {
+                    continue;
+                }
+                let gram = &mut gram[..m * m];
+                gram.fill(0.0);
+                add_gram(x, w, room, gram);
+                for r in 0..m {
+                    for j in 0..if c == other { r + 1 } else { m } {
+                        sums.hessian[(c * m + r) * parameters + other * m + j] +=
+                            gram[r.max(j) * m + r.min(j)];
+                    }
+                }
+            }
+        }
+        fill(w, &|i| bend.d[i]);
+        if w.iter().all(|w| *w == 0.0) {
+            return;
+        }
+        a.clear();
+        for c in 0..k {
+            for (x, origin) in x.chunks_exact(n).zip(&origin[c * m..]) {
+                a.extend(x.iter().zip(&*counting).map(|(x, i)| slope[i * k + c] * x - origin));
+            }
+        }
+        sums.along.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
+        add_gram(a, w, room, &mut sums.hessian);
+        if !bend.e.is_empty() {
+            fill(w, &|i| bend.e[i]);
+            sums.across.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
         }
     }
 }
 
-/// Adds c x xᵀ to the block of two scores, of which only the part on or below the diagonal is kept.
-fn add_block(hessian: &mut [f64], x: &[f64], c: f64, (row, column): (usize, usize), parameters: usize) {
-    let m = x.len();
-    for (r, value) in x.iter().enumerate() {
-        let until = if row == column { r + 1 } else { m };
-        let at = (row * m + r) * parameters + column * m;
-        axpy(c * value, &x[..until], &mut hessian[at..at + until]);
+/// Sums of a task, and its room to work in.
+struct Room {
+    /// The examples of a block that have any weight, and their columns.
+    counting: Vec<usize>,
+    x: Vec<f64>,
+    /// Weights, and those times a column.
+    w: Vec<f64>,
+    room: Vec<f64>,
+    /// Gradients of losses less the origin, column by column.
+    a: Vec<f64>,
+    gram: Vec<f64>,
+    sums: Sums,
+}
+
+impl Room {
+    fn new(parameters: usize, k: usize, height: usize) -> Self {
+        let m = parameters / k;
+        Room {
+            counting: Vec::with_capacity(height),
+            x: Vec::with_capacity(m * height),
+            w: vec![0.0; height],
+            room: vec![0.0; height],
+            a: Vec::with_capacity(parameters * height),
+            gram: vec![0.0; m * m],
+            sums: Sums {
+                gradient: vec![0.0; parameters],
+                hessian: vec![0.0; parameters * parameters],
+                along: vec![0.0; parameters],
+                across: vec![0.0; parameters],
+            },
+        }
     }
 }
 

@@ -113,9 +113,22 @@ impl Risk {
         Ok(Risk { divergence: Some(divergence), strength, floor: 0.0 })
     }
 
+    /// The same divergence with another strength; the mean stays the mean.
+    ///
+    /// # Errors
+    /// As [`Risk::new`].
+    pub fn with_strength(&self, strength: Strength) -> Result<Self> {
+        self.divergence.clone().map_or_else(|| Ok(Risk::mean()), |f| Risk::new(f, strength))
+    }
+
     /// The divergence; none is the mean.
     pub fn divergence(&self) -> Option<&dyn Divergence> {
         self.divergence.as_deref()
+    }
+
+    /// The divergence, to be kept.
+    pub(crate) fn shared(&self) -> Option<Arc<dyn Divergence>> {
+        self.divergence.clone()
     }
 
     /// Its strength.
@@ -177,11 +190,13 @@ impl Risk {
         {
             return Err(Error::shape("losses", format!("as many as marginals, {expected}"), n));
         }
-        Ok(self.resolved(&eta).worst(losses, &eta, None, p, &mut Scratch::default()))
+        let risk = self.resolved(&eta);
+        let worst = risk.worst(losses, &eta, None, p, &mut Scratch::default());
+        Ok(risk.completed(worst, losses, &eta, p))
     }
 
     /// [`Risk::of`] without checks, for a resolved risk and a reference that sums to 1. `near` is the worst case of similar
-    /// losses.
+    /// losses. What a solver does not need is left to [`Risk::completed`]: NaN.
     pub(crate) fn worst(
         &self,
         losses: &[f64],
@@ -200,12 +215,22 @@ impl Risk {
         let mut at = Search { f, losses, eta, p, scratch };
         match self.strength {
             Strength::Penalty(lambda) => {
-                let (found, divergence) = at.at(lambda, near.map(|near| near.threshold));
-                let lower = at.mean() - lambda * (divergence + f.f_at_one());
-                Worst { value: found.value, lower, lambda, threshold: found.threshold, divergence }
+                let found = at.solve(lambda, near.map(|near| near.threshold));
+                let Smoothed { value, threshold, .. } = found;
+                Worst { value, lower: f64::NAN, lambda, threshold, divergence: f64::NAN }
             }
             Strength::Radius(radius) => at.within(radius, self.floor, near),
         }
+    }
+
+    /// A worst case with its divergence and its lower side.
+    pub(crate) fn completed(&self, worst: Worst, losses: &[f64], eta: &[f64], p: &[f64]) -> Worst {
+        let (Some(f), Strength::Penalty(lambda)) = (self.divergence.as_deref(), self.strength) else {
+            return worst;
+        };
+        let divergence = f.centred_penalty(p, eta);
+        let mean = pairwise(p.len(), |i| if p[i] > 0.0 { p[i] * losses[i] } else { 0.0 });
+        Worst { lower: mean - lambda * (divergence + f.f_at_one()), divergence, ..worst }
     }
 
     /// The Hessian at the worst case of these losses.
@@ -248,11 +273,16 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The smooth maximum at λ.
+    fn solve(&mut self, lambda: f64, start: Option<f64>) -> Smoothed {
+        let row = Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda };
+        self.f.solve(&row, start, self.p, self.scratch)
+    }
+
     /// The smooth maximum at λ, and the centred divergence of its weights.
     fn at(&mut self, lambda: f64, start: Option<f64>) -> (Smoothed, f64) {
-        let row = Row { u: self.losses, eta: self.eta, eta_rest: 0.0, lambda };
-        let found = self.f.solve(&row, start, self.p, self.scratch);
-        (found, centred_divergence(self.f, self.p, self.eta))
+        let found = self.solve(lambda, start);
+        (found, self.f.centred_penalty(self.p, self.eta))
     }
 
     /// Σ p_i ℓ_i.
@@ -278,41 +308,53 @@ impl Search<'_> {
         let centre = self.f.f_at_one();
         // Below this λ is 0 for all that can be told from the value.
         let smallest = (1e-13 * spread).max(f64::MIN_POSITIVE).max(floor);
-        let (found, divergence) = self.at(smallest, None);
-        if divergence <= radius {
-            let lower = self.mean();
-            let value =
-                if floor > 0.0 { found.value + smallest * (radius + centre) } else { self.limit(found) };
-            let (lambda, threshold) = (floor, found.threshold);
-            return Worst { value, lower, lambda, threshold, divergence };
-        }
-        // log D falls with log λ, for small D in proportion to 1/λ². Newton's method, kept between the two sides.
-        let (mut low, mut high) = (smallest, f64::INFINITY);
-        let mut lambda = near.map(|near| near.lambda).filter(|x| *x > smallest && x.is_finite());
+        let start = near.filter(|near| near.lambda > smallest && near.lambda.is_finite());
+        // log D falls with log λ, for small D in proportion to 1/λ². Newton's method, kept between the two sides; the lower
+        // one is looked at only where it leads there.
+        let (mut low, mut high) = (0.0, f64::INFINITY);
+        let mut lambda = start.map_or(smallest, |near| near.lambda);
+        let mut threshold = start.map(|near| near.threshold);
         let mut best = (f64::INFINITY, smallest);
+        let mut idle = 0;
         for _ in 0..200 {
-            let x = lambda.unwrap_or(spread / (1.0 + 2.0 * radius.sqrt()));
-            let (found, divergence) = self.at(x, None);
+            let (found, divergence) = self.at(lambda, threshold);
+            if lambda == smallest && divergence <= radius {
+                let lower = self.mean();
+                let value =
+                    if floor > 0.0 { found.value + smallest * (radius + centre) } else { self.limit(found) };
+                return Worst { value, lower, lambda: floor, threshold: found.threshold, divergence };
+            }
             let miss = if divergence > 0.0 { (divergence / radius).ln() } else { f64::NEG_INFINITY };
             if miss.abs() < best.0 {
-                best = (miss.abs(), x);
+                best = (miss.abs(), lambda);
+                idle = 0;
+            } else {
+                idle += 1;
             }
             if miss > 0.0 {
-                low = x
+                low = lambda
             } else {
-                high = x
+                high = lambda
             }
-            if miss.abs() < 1e-14 || high / low < 1.0 + 4.0 * f64::EPSILON {
+            // Below the first bound misses are rounding.
+            if miss.abs() < 1e-15 || (best.0 < 1e-12 && idle >= 2) || high / low < 1.0 + 4.0 * f64::EPSILON {
                 break;
             }
-            let slope = self.slope(x, found.threshold) / divergence;
-            let newton = x * (miss / slope).clamp(-3.0, 3.0).exp();
+            threshold = Some(found.threshold);
+            if lambda == smallest && high.is_infinite() {
+                lambda = (spread / (1.0 + 2.0 * radius.sqrt())).max(2.0 * smallest);
+                continue;
+            }
+            let slope = self.slope(lambda, found.threshold) / divergence;
+            let newton = lambda * (miss / slope).clamp(-3.0, 3.0).exp();
             let inside = newton.is_finite() && newton > low && newton < high;
-            lambda = Some(match (inside, high.is_finite()) {
+            lambda = match (inside, high.is_finite()) {
                 (true, _) => newton,
-                (false, true) => (low * high).sqrt(),
-                (false, false) => 10.0 * x,
-            });
+                (false, true) if low > 0.0 => (low * high).sqrt(),
+                (false, true) => 0.1 * high,
+                (false, false) => 10.0 * lambda,
+            }
+            .max(smallest);
         }
         let lambda = best.1;
         let (found, mut divergence) = self.at(lambda, None);
@@ -351,26 +393,6 @@ impl Search<'_> {
             Err(_) => Unregularised.solve(&row, None, &mut p, &mut scratch).value,
         }
     }
-}
-
-/// D_f(p‖η) less what it is at p = η, for weights that sum to 1; without cancellation where they are close to η.
-///
-/// It is Σ η_i [f(t_i) − f(1) − f'(1)(t_i − 1)], t_i = p_i/η_i, and with y = f'(t) − f'(1) the bracket is
-/// y(t − 1) − [f*(f'(1) + y) − f*(f'(1)) − y].
-pub(crate) fn centred_divergence(f: &dyn Divergence, p: &[f64], eta: &[f64]) -> f64 {
-    let slope = f.f_prime_at_one();
-    if !f.is_smooth() || f.is_per_atom() || !slope.is_finite() {
-        return (f.penalty(p, eta) - f.f_at_one()).max(0.0);
-    }
-    let of = |t: f64| {
-        if (t - 1.0).abs() < 0.25 && t < f.cap() {
-            let y = f.f_prime(t) - slope;
-            y * (t - 1.0) - f.conj_excess(y)
-        } else {
-            f.f(t.min(f.cap())) - f.f_at_one() - slope * (t - 1.0)
-        }
-    };
-    pairwise(p.len(), |i| if eta[i] > 0.0 { eta[i] * of(p[i] / eta[i]) } else { 0.0 }).max(0.0)
 }
 
 /// Reference weights that sum to 1; none given is all the same.

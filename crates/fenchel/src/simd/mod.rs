@@ -24,6 +24,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod columns;
 // Elsewhere only the portable level is there to use them.
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod constants;
@@ -169,6 +170,48 @@ pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
 pub fn axpy_at<T: Real>(level: Level, a: T, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "axpy: lengths of x and y");
     T::run(level, kernels::Axpy { a, x, y });
+}
+
+/// Write out = Σ_j a_j x_j for columns x_j, one after another in `x`, as long as `out`.
+///
+/// # Panics
+/// If there are more or fewer columns than numbers a.
+#[inline]
+pub fn combine<T: Real>(x: &[T], a: &[T], out: &mut [T]) {
+    combine_at(level(), x, a, out);
+}
+
+/// [`combine`] at a level.
+///
+/// # Panics
+/// If there are more or fewer columns than numbers a.
+#[inline]
+pub fn combine_at<T: Real>(level: Level, x: &[T], a: &[T], out: &mut [T]) {
+    assert_eq!(x.len(), a.len() * out.len(), "combine: lengths of x, a and out");
+    T::run(level, columns::Combine { x, a, out });
+}
+
+/// Add Σ_r w_r x_ir x_jr to out_ij for j ≤ i: columns x_i, one after another in `x`, as long as `w`; `out` is square,
+/// row by row, and its upper half is left alone. `room`, to work in, is as long as `w`.
+///
+/// # Panics
+/// If the lengths do not fit together.
+#[inline]
+pub fn add_gram<T: Real>(x: &[T], w: &[T], room: &mut [T], out: &mut [T]) {
+    add_gram_at(level(), x, w, room, out);
+}
+
+/// [`add_gram`] at a level.
+///
+/// # Panics
+/// If the lengths do not fit together.
+#[inline]
+pub fn add_gram_at<T: Real>(level: Level, x: &[T], w: &[T], room: &mut [T], out: &mut [T]) {
+    let m = x.len().checked_div(w.len()).unwrap_or(0);
+    assert_eq!(x.len(), m * w.len(), "add_gram: lengths of x and w");
+    assert!(w.is_empty() || out.len() == m * m, "add_gram: length of out");
+    assert_eq!(room.len(), w.len(), "add_gram: length of room");
+    T::run(level, columns::Gram { x, w, room, out });
 }
 
 /// Write out_i = e^{x_i}.

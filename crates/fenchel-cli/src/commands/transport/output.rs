@@ -64,11 +64,8 @@ impl Directory {
         report.files.push(path);
         let drawings = if args.no_pictures { Vec::new() } else { pictures::pictures(report, &plan, args)? };
         // Pictures of an earlier result in the same directory would be taken for this one's.
-        for name in pictures::NAMES.iter().filter(|n| drawings.iter().all(|d| d.0 != **n)) {
-            for extension in ["svg", "png"] {
-                let _ = std::fs::remove_file(self.0.join(format!("{name}.{extension}")));
-            }
-        }
+        let absent = pictures::NAMES.iter().filter(|n| drawings.iter().all(|d| d.0 != **n));
+        absent.for_each(|name| self.remove_picture(name));
         for (name, drawing) in drawings {
             self.file(&format!("{name}.svg"), drawing.svg()?.as_bytes(), report)?;
             self.file(&format!("{name}.png"), &drawing.png()?, report)?;
@@ -82,10 +79,27 @@ impl Directory {
     }
 
     fn file(&self, name: &str, bytes: &[u8], report: &mut Report<'_>) -> Result<()> {
-        let path = self.0.join(name);
-        write_atomically(&path, |out| out.write_all(bytes))?;
-        report.files.push(path);
+        report.files.push(self.put(name, bytes)?);
         Ok(())
+    }
+
+    /// Where a file in it is.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file, which appears whole or not at all; where it is.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.join(name);
+        write_atomically(&path, |out| out.write_all(bytes))?;
+        Ok(path)
+    }
+
+    /// Removes a picture that is there from earlier, in both formats.
+    pub fn remove_picture(&self, name: &str) {
+        for extension in ["svg", "png"] {
+            let _ = std::fs::remove_file(self.join(&format!("{name}.{extension}")));
+        }
     }
 }
 

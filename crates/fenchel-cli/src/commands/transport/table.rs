@@ -112,8 +112,14 @@ fn bounds(s: &Solution) -> String {
 fn marginal(s: &Solution) -> String {
     let e = &s.marginal_error;
     let two = |v: f64| report::significant(v, 2);
+    let of = s.smoothing.map_or(String::new(), |strength| {
+        format!(
+            "\nof the plan in which atoms share where their scores differ by less than about {}",
+            two(strength)
+        )
+    });
     format!(
-        "{} in the 1-norm, {} at most an atom, χ² {} ± {}",
+        "{} in the 1-norm, {} at most an atom, χ² {} ± {}{of}",
         two(e.l1),
         two(e.max),
         two(e.chi2),

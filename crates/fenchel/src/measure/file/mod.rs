@@ -1,9 +1,11 @@
 //! Tables of numbers from files, and files that appear whole or not at all.
 //!
 //! [`Table::read`] takes delimited text (comma, semicolon, tab or blanks; with or without a line of names) and
-//! NumPy's NPY, and with the feature `parquet` Parquet; what a file holds is seen from its first bytes, not from its name. [`FileSource`] and [`Drawn`] take
-//! rows of files that are larger than memory.
+//! NumPy's NPY, and with the feature `parquet` Parquet; what a file holds is seen from its first bytes, not from its name.
+//! [`Frame`] reads the same files where columns may hold text and cells may be missing. [`FileSource`] and [`Drawn`] take rows of
+//! files that are larger than memory.
 
+mod frame;
 mod lines;
 mod npy;
 #[cfg(feature = "parquet")]
@@ -13,6 +15,7 @@ mod table;
 mod text;
 mod write;
 
+pub use frame::{Cells, Column, Frame};
 pub use stream::{Drawn, FileSource, Selection, size_loaded};
 pub use table::{Split, Table};
 pub use write::write_atomically;

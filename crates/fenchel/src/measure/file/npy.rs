@@ -91,6 +91,18 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Table> {
     Ok(Table { path: path.to_owned(), columns: None, width: columns, values, lines: Vec::new() })
 }
 
+/// All numbers of a file, column by column.
+pub(super) fn columns(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<f64>>> {
+    let Layout { rows, columns, width, number, fortran_order, start } =
+        layout(path, bytes, bytes.len() as u64)?;
+    let (rows, data) = (rows as usize, &bytes[start as usize..]);
+    let column = |column: usize| {
+        let place = |row: usize| if fortran_order { column * rows + row } else { row * columns + column };
+        (0..rows).map(|row| number(&data[place(row) * width..][..width])).collect()
+    };
+    Ok((0..columns).map(column).collect())
+}
+
 /// A number that is not finite, by row and column counted from 0.
 pub(super) fn not_finite(path: &Path, row: u64, column: usize, value: f64) -> Error {
     let says = format!("row {}, column {} (counted from 1) is {value}", row + 1, column + 1);

@@ -1,5 +1,6 @@
 //! Parquet: columns of typed numbers in groups of rows, decoded a page at a time.
 
+use super::frame::Cells;
 use super::npy::not_finite;
 use super::table::Table;
 use super::text::Choice;
@@ -7,7 +8,7 @@ use crate::{Error, Result};
 use bytes::Bytes;
 use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, get_typed_column_reader};
-use parquet::data_type::{BoolType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
@@ -25,7 +26,10 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 const GAP: u64 = 32;
 const RUN: u64 = 4096;
 
-/// How the numbers of a column are written; decimals with the power of ten by which they are divided.
+/// Rows of a column that are asked for at a time, where all are wanted.
+const STEP: u64 = 1 << 16;
+
+/// How the numbers of a column are written, decimals with the power of ten by which they are divided; or that it is text.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Bool,
@@ -37,7 +41,25 @@ enum Kind {
     Unsigned64,
     Decimal32(f64),
     Decimal64(f64),
+    Text,
 }
+
+/// What a column that is wanted may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Numbers,
+    NumbersOrText,
+}
+
+/// What is said of columns of bytes where numbers are wanted.
+const TEXT: &str = "text";
+
+/// Whether a row was taken.
+type Taken = std::result::Result<(), Trouble>;
+
+/// Decodes a column of a group: its reader, its level of what is there, which rows of the group are wanted, and how many wanted rows
+/// come in groups before.
+type Decode<'a> = &'a mut dyn FnMut(ColumnReader, i16, &[u64], usize) -> Taken;
 
 /// Why rows could not be read.
 #[derive(Debug)]
@@ -64,8 +86,7 @@ impl Trouble {
             path,
             match self {
                 Trouble::Null(row, column) => {
-                    let place = format!("row {}, column {} (counted from 1)", row + 1, column + 1);
-                    format!("{place} is null; a number is wanted")
+                    format!("{} is null; a number is wanted", in_words(row, column))
                 }
                 Trouble::Unsound(says) => {
                     format!("is not a sound Parquet file: {}", super::shown_line(&says))
@@ -73,6 +94,11 @@ impl Trouble {
             },
         )
     }
+}
+
+/// A place, counted from 0.
+fn in_words(row: u64, column: usize) -> String {
+    format!("row {}, column {} (counted from 1)", row + 1, column + 1)
 }
 
 /// The wanted columns of a file.
@@ -107,6 +133,15 @@ pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Tab
     Ok(Table { path: path.to_owned(), columns: Some(columns.names), width, values, lines: Vec::new() })
 }
 
+/// The names and cells of all columns, which hold numbers or text.
+pub(super) fn cells(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, Vec<Cells>)> {
+    let all = |_: Option<&[String]>, width: usize| Ok((0..width).collect());
+    let columns = Columns::open_for(Wanted::NumbersOrText, path, Bytes::copy_from_slice(bytes), &all)?;
+    let read = (0..columns.wanted.len()).into_par_iter().map(|place| columns.cells(place));
+    let cells = read.collect::<std::result::Result<_, _>>().map_err(|e| e.about(path))?;
+    Ok((columns.names, cells))
+}
+
 /// Bytes of the numbers of all columns that hold numbers, as they are loaded.
 pub(super) fn size_loaded<R: ChunkReader + 'static>(path: &Path, reader: R) -> Result<u64> {
     let reader = guarded(|| Ok(SerializedFileReader::new(reader)?)).map_err(|e| e.about(path))?;
@@ -117,8 +152,12 @@ pub(super) fn size_loaded<R: ChunkReader + 'static>(path: &Path, reader: R) -> R
 }
 
 impl<R: ChunkReader + 'static> Columns<R> {
-    /// Looks at the description of the file.
+    /// Looks at the description of the file, of which columns of numbers are wanted.
     pub(super) fn open(path: &Path, reader: R, choice: Choice<'_>) -> Result<Self> {
+        Self::open_for(Wanted::Numbers, path, reader, choice)
+    }
+
+    fn open_for(what: Wanted, path: &Path, reader: R, choice: Choice<'_>) -> Result<Self> {
         let length = reader.len();
         let reader = guarded(|| Ok(SerializedFileReader::new(reader)?)).map_err(|e| e.about(path))?;
         let starts = starts(reader.metadata()).map_err(|e| e.about(path))?;
@@ -135,8 +174,13 @@ impl<R: ChunkReader + 'static> Columns<R> {
                 column: Some(index as u64 + 1),
                 message: format!("'{}' {message}", super::shown(all[index].as_bytes())),
             };
-            let kind =
-                kind(&columns[index]).map_err(|what| refuse(format!("holds {what}; numbers are wanted")))?;
+            let (kind, expected) = match (kind(&columns[index]), what) {
+                (kind, Wanted::Numbers) => (kind, "numbers"),
+                (Err(TEXT), _) if is_text(&columns[index]) => (Ok(Kind::Text), "numbers or text"),
+                (Err(TEXT), _) => (Err("bytes that are not marked as text"), "numbers or text"),
+                (kind, _) => (kind, "numbers or text"),
+            };
+            let kind = kind.map_err(|holds| refuse(format!("holds {holds}; {expected} are wanted")))?;
             for group in reader.metadata().row_groups() {
                 let chunk = group.column(index);
                 // The library takes them as they are.
@@ -202,50 +246,86 @@ impl<R: ChunkReader + 'static> Columns<R> {
     }
 
     /// The numbers of a wanted column in these rows, in ascending order.
-    fn column(
+    fn column(&self, place: usize, rows: &[u64], take: &mut dyn FnMut(usize, f64)) -> Taken {
+        let index = self.wanted[place].0;
+        self.numbers(place, rows, &mut |at, x| match x {
+            Some(x) => {
+                take(at, x);
+                Ok(())
+            }
+            None => Err(Trouble::Null(rows[at], index)),
+        })
+    }
+
+    /// All cells of a wanted column.
+    fn cells(&self, place: usize) -> std::result::Result<Cells, Trouble> {
+        let (index, kind) = self.wanted[place];
+        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+        for from in (0..self.len()).step_by(STEP as usize) {
+            let here: Vec<u64> = (from..(from + STEP).min(self.len())).collect();
+            if !matches!(kind, Kind::Text) {
+                self.numbers(place, &here, &mut |_, x| {
+                    numbers.push(x.unwrap_or(f64::NAN));
+                    Ok(())
+                })?;
+                continue;
+            }
+            self.groups(place, &here, &mut |reader, levels, local, from| {
+                decode::<ByteArrayType>(reader, levels, local, |at, bytes| {
+                    let text = bytes.map(|bytes| std::str::from_utf8(bytes.data()).map(str::to_owned));
+                    let row = here[from + at];
+                    texts.push(text.transpose().map_err(|_| {
+                        Trouble::Unsound(format!("{} is not UTF-8, as text has to be", in_words(row, index)))
+                    })?);
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(if matches!(kind, Kind::Text) { Cells::Text(texts) } else { Cells::Numbers(numbers) })
+    }
+
+    /// The numbers of a wanted column in these rows, in ascending order; none where there is null.
+    fn numbers(
         &self,
         place: usize,
         rows: &[u64],
-        take: &mut dyn FnMut(usize, f64),
-    ) -> std::result::Result<(), Trouble> {
-        let (index, kind) = self.wanted[place];
+        take: &mut dyn FnMut(usize, Option<f64>) -> Taken,
+    ) -> Taken {
+        let kind = self.wanted[place].1;
+        self.groups(place, rows, &mut |reader, levels, local, from| {
+            macro_rules! read {
+                ($type:ty, $number:expr) => {
+                    decode::<$type>(reader, levels, local, |at, x| take(from + at, x.map($number)))
+                };
+            }
+            match kind {
+                Kind::Bool => read!(BoolType, |x| f64::from(u8::from(*x))),
+                Kind::Float => read!(FloatType, |x| f64::from(*x)),
+                Kind::Double => read!(DoubleType, |x| *x),
+                Kind::Signed32 => read!(Int32Type, |x| f64::from(*x)),
+                Kind::Unsigned32 => read!(Int32Type, |x| f64::from(*x as u32)),
+                Kind::Signed64 => read!(Int64Type, |x| *x as f64),
+                Kind::Unsigned64 => read!(Int64Type, |x| *x as u64 as f64),
+                Kind::Decimal32(unit) => read!(Int32Type, |x| f64::from(*x) / unit),
+                Kind::Decimal64(unit) => read!(Int64Type, |x| *x as f64 / unit),
+                Kind::Text => Err(Trouble::Unsound("text where numbers belong".into())),
+            }
+        })
+    }
+
+    /// Decodes a wanted column group by group.
+    fn groups(&self, place: usize, rows: &[u64], decode: Decode<'_>) -> Taken {
+        let index = self.wanted[place].0;
+        let levels = self.reader.metadata().file_metadata().schema_descr().column(index).max_def_level();
         let mut from = 0;
         while from < rows.len() {
             let group = self.starts.partition_point(|start| *start <= rows[from]) - 1;
             let (start, end) = (self.starts[group], self.starts[group + 1]);
             let to = from + rows[from..].partition_point(|row| *row < end);
             let local: Vec<u64> = rows[from..to].iter().map(|row| row - start).collect();
-            let levels = self.reader.metadata().file_metadata().schema_descr().column(index).max_def_level();
-            let mut put = |at: usize, x: f64| take(from + at, x);
-            let outcome = guarded(|| {
+            guarded(|| {
                 let reader = self.reader.get_row_group(group)?.get_column_reader(index)?;
-                match kind {
-                    Kind::Bool => {
-                        decode::<BoolType>(reader, levels, &local, &|x| f64::from(u8::from(*x)), &mut put)
-                    }
-                    Kind::Float => decode::<FloatType>(reader, levels, &local, &|x| f64::from(*x), &mut put),
-                    Kind::Double => decode::<DoubleType>(reader, levels, &local, &|x| *x, &mut put),
-                    Kind::Signed32 => {
-                        decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x), &mut put)
-                    }
-                    Kind::Unsigned32 => {
-                        decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x as u32), &mut put)
-                    }
-                    Kind::Signed64 => decode::<Int64Type>(reader, levels, &local, &|x| *x as f64, &mut put),
-                    Kind::Unsigned64 => {
-                        decode::<Int64Type>(reader, levels, &local, &|x| *x as u64 as f64, &mut put)
-                    }
-                    Kind::Decimal32(unit) => {
-                        decode::<Int32Type>(reader, levels, &local, &|x| f64::from(*x) / unit, &mut put)
-                    }
-                    Kind::Decimal64(unit) => {
-                        decode::<Int64Type>(reader, levels, &local, &|x| *x as f64 / unit, &mut put)
-                    }
-                }
-            });
-            outcome.map_err(|trouble| match trouble {
-                Trouble::Null(row, _) => Trouble::Null(start + row, index),
-                other => other,
+                decode(reader, levels, &local, from)
             })?;
             from = to;
         }
@@ -320,19 +400,26 @@ fn kind(column: &ColumnDescriptor) -> std::result::Result<Kind, &'static str> {
         Type::INT64 if unsigned => Ok(Kind::Unsigned64),
         Type::INT32 | Type::INT64 | Type::INT96 => Err("dates or times"),
         Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY if decimal => Err("decimals of more than 18 digits"),
-        Type::BYTE_ARRAY => Err("text"),
+        Type::BYTE_ARRAY => Err(TEXT),
         Type::FIXED_LEN_BYTE_ARRAY => Err("bytes"),
     }
 }
 
-/// The numbers in some rows of a group, which come in ascending order.
+/// Whether a column of bytes is marked as text.
+fn is_text(column: &ColumnDescriptor) -> bool {
+    match column.logical_type_ref() {
+        None => matches!(column.converted_type(), ConvertedType::UTF8 | ConvertedType::ENUM),
+        Some(logical) => matches!(logical, LogicalType::String | LogicalType::Enum),
+    }
+}
+
+/// The values in some rows of a group, which come in ascending order; none where there is null.
 fn decode<T: DataType>(
     reader: ColumnReader,
     most: i16,
     rows: &[u64],
-    number: &dyn Fn(&T::T) -> f64,
-    take: &mut dyn FnMut(usize, f64),
-) -> std::result::Result<(), Trouble> {
+    mut take: impl FnMut(usize, Option<&T::T>) -> Taken,
+) -> Taken {
     let mut reader = get_typed_column_reader::<T>(reader);
     let short = || Trouble::Unsound("a column has fewer rows than it should".into());
     let (mut levels, mut values) = (Vec::new(), Vec::new());
@@ -351,12 +438,24 @@ fn decode<T: DataType>(
         if records != count {
             return Err(short());
         }
-        if found != count {
-            let null = levels.iter().position(|level| *level < most).unwrap_or(0);
-            return Err(Trouble::Null(first + null as u64, 0));
-        }
-        for (place, row) in (from..to).zip(&rows[from..to]) {
-            take(place, number(&values[(row - first) as usize]));
+        if found == count {
+            for (place, row) in (from..to).zip(&rows[from..to]) {
+                take(place, Some(&values[(row - first) as usize]))?;
+            }
+        } else {
+            // There are values only for rows that are not null.
+            let mut rest = values.iter();
+            let mut place = from;
+            for (row, level) in (first..=last).zip(&levels) {
+                let value = if *level < most { None } else { Some(rest.next().ok_or_else(short)?) };
+                while place < to && rows[place] == row {
+                    take(place, value)?;
+                    place += 1;
+                }
+            }
+            if place < to {
+                return Err(short());
+            }
         }
         (at, from) = (last + 1, to);
     }

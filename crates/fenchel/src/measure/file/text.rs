@@ -94,64 +94,55 @@ fn unquoted(field: &[u8]) -> &[u8] {
     field.strip_prefix(b"\"").and_then(|f| f.strip_suffix(b"\"")).unwrap_or(field)
 }
 
-fn position(path: &Path, line: u64, column: Option<u64>, message: impl Into<String>) -> Error {
+pub(super) fn position(path: &Path, line: u64, column: Option<u64>, message: impl Into<String>) -> Error {
     Error::File { path: path.to_owned(), line: Some(line), column, message: message.into() }
 }
 
-/// What the first record says about all others.
-#[derive(Debug, Clone)]
-pub(super) struct Form {
-    pub(super) delimiter: u8,
-    /// The names of the columns wanted, if there is a line of names.
-    pub(super) names: Option<Vec<String>>,
-    /// Fields of a record.
-    pub(super) fields: usize,
-    /// Which of them are wanted, in order.
-    pub(super) wanted: Vec<usize>,
+/// A row, as it is written.
+#[derive(Debug)]
+pub(super) struct Record<'r> {
+    /// Where it begins.
+    pub(super) offset: u64,
+    pub(super) line: u64,
+    /// Without blanks around them.
+    pub(super) fields: &'r [&'r [u8]],
+    /// Rows before it.
+    pub(super) number: u64,
+    /// Whether there is a line of names.
+    pub(super) named: bool,
 }
 
-/// Takes records one by one.
-pub(super) struct Reader<'a> {
+/// What is made of a text.
+pub(super) trait Take {
+    /// Whether the first record is a line of names.
+    fn is_names(&self, fields: &[&[u8]]) -> bool;
+    /// Takes the names, if there are any, and the number of fields, before any row.
+    fn begin(&mut self, names: Option<&[String]>, fields: usize) -> Result<()>;
+    fn row(&mut self, row: &Record<'_>) -> Result<()>;
+}
+
+/// Takes a text apart into records of as many fields each.
+#[derive(Debug)]
+pub(super) struct Records<'a> {
     path: &'a Path,
     delimiter: u8,
-    choice: Choice<'a>,
-    /// Names of all columns.
     names: Option<Vec<String>>,
     /// Fields of a record, once the first has been seen.
     fields: Option<usize>,
-    /// Which of them are wanted, in order.
-    wanted: Vec<usize>,
     rows: u64,
-    /// The numbers of a row.
-    row: Vec<f64>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(path: &'a Path, delimiter: u8, choice: Choice<'a>) -> Self {
-        Self {
-            path,
-            delimiter,
-            choice,
-            names: None,
-            fields: None,
-            wanted: Vec::new(),
-            rows: 0,
-            row: Vec::new(),
-        }
-    }
-
-    /// A reader of records from the middle of a text.
-    pub(super) fn resumed(path: &'a Path, form: &Form) -> Self {
-        let (fields, wanted) = (Some(form.fields), form.wanted.clone());
-        Self { fields, wanted, ..Self::new(path, form.delimiter, &|_, _| Ok(Vec::new())) }
+impl<'a> Records<'a> {
+    pub(super) fn new(path: &'a Path, delimiter: u8) -> Self {
+        Self { path, delimiter, names: None, fields: None, rows: 0 }
     }
 
     /// Reads all there is.
-    pub(super) fn read<R: Read>(&mut self, mut text: Watched<R>, each: Each<'_>) -> Result<()> {
+    pub(super) fn read<R: Read>(&mut self, mut text: Watched<R>, take: &mut impl Take) -> Result<()> {
         let outcome = if self.delimiter == BLANKS {
-            self.read_blanks(&mut text, each)
+            self.read_blanks(&mut text, take)
         } else {
-            self.read_delimited(&mut text, each)
+            self.read_delimited(&mut text, take)
         };
         // Whatever else is wrong with what is not text does not matter.
         if outcome.is_err() {
@@ -167,7 +158,7 @@ impl<'a> Reader<'a> {
         outcome
     }
 
-    fn read_blanks<R: Read>(&mut self, text: &mut Watched<R>, each: Each<'_>) -> Result<()> {
+    fn read_blanks<R: Read>(&mut self, text: &mut Watched<R>, take: &mut impl Take) -> Result<()> {
         let offset = text.offset();
         let mut lines = io::BufReader::with_capacity(BUFFER, text);
         let (mut offset, mut line, mut bytes) = (offset, 0, Vec::new());
@@ -179,15 +170,13 @@ impl<'a> Reader<'a> {
             }
             line += 1;
             let fields = bytes.split(u8::is_ascii_whitespace).filter(|f| !f.is_empty());
-            if self.record(line, fields.map(unquoted))? {
-                each(offset, line, &self.row)?;
-            }
+            self.record((offset, line), fields.map(unquoted), take)?;
             offset += n as u64;
             lines.get_mut().record_from(offset);
         }
     }
 
-    fn read_delimited<R: Read>(&mut self, text: &mut Watched<R>, each: Each<'_>) -> Result<()> {
+    fn read_delimited<R: Read>(&mut self, text: &mut Watched<R>, take: &mut impl Take) -> Result<()> {
         let offset = text.offset();
         let mut records = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -200,10 +189,8 @@ impl<'a> Reader<'a> {
         while records.read_byte_record(&mut record).map_err(|e| self.unreadable(&e))? {
             // A record's position may be that of blank or comment lines before it.
             let from = offset + record.position().map_or(0, csv::Position::byte);
-            let (start, line) = records.get_mut().record_from(from);
-            if self.record(line, record.iter())? {
-                each(start, line, &self.row)?;
-            }
+            let start = records.get_mut().record_from(from);
+            self.record(start, record.iter(), take)?;
         }
         Ok(())
     }
@@ -212,25 +199,28 @@ impl<'a> Reader<'a> {
         Error::file(self.path, format!("cannot be read: {error}"))
     }
 
-    /// Whether this record is a row of numbers.
-    fn record<'r>(&mut self, line: u64, fields: impl Iterator<Item = &'r [u8]>) -> Result<bool> {
+    /// Hands on what this record is: names, a row, or nothing.
+    fn record<'r>(
+        &mut self,
+        (offset, line): (u64, u64),
+        fields: impl Iterator<Item = &'r [u8]>,
+        take: &mut impl Take,
+    ) -> Result<()> {
         let fields: Vec<&[u8]> = fields.map(<[u8]>::trim_ascii).collect();
         let blank = fields.iter().all(|f| f.is_empty()) && fields.len() <= 1;
         if blank || (self.delimiter == BLANKS && fields[0].starts_with(b"#")) {
-            return Ok(false);
+            return Ok(());
         }
         match self.fields {
             None => {
                 self.fields = Some(fields.len());
-                let names =
-                    fields.iter().all(|f| number(f).is_none()) && fields.iter().any(|f| !f.is_empty());
-                if names {
-                    self.names =
-                        Some(fields.iter().map(|f| String::from_utf8_lossy(f).into_owned()).collect());
+                if take.is_names(&fields) {
+                    let names = fields.iter().map(|f| String::from_utf8_lossy(f).into_owned());
+                    self.names = Some(names.collect());
                 }
-                self.wanted = (self.choice)(self.names.as_deref(), fields.len())?;
-                if names {
-                    return Ok(false);
+                take.begin(self.names.as_deref(), fields.len())?;
+                if self.names.is_some() {
+                    return Ok(());
                 }
             }
             Some(expected) if expected != fields.len() => {
@@ -241,44 +231,68 @@ impl<'a> Reader<'a> {
             }
             Some(_) => {}
         }
-        self.row.clear();
-        for column in &self.wanted {
-            let field = fields[*column];
-            let place = Some(*column as u64 + 1);
-            match number(field) {
-                Some(x) if x.is_finite() => self.row.push(x),
-                Some(_) => {
-                    let message =
-                        format!("'{}' is not finite; a finite number is wanted", super::shown(field));
-                    return Err(position(self.path, line, place, message));
-                }
-                None => return Err(position(self.path, line, place, self.not_a_number(field, &fields))),
-            }
-        }
+        let named = self.names.is_some();
+        take.row(&Record { offset, line, fields: &fields, number: self.rows, named })?;
         self.rows += 1;
-        Ok(true)
+        Ok(())
     }
 
-    fn not_a_number(&self, field: &[u8], fields: &[&[u8]]) -> String {
-        if field.is_empty() {
-            let hint = if fields.last().is_some_and(|f| f.is_empty()) && self.rows == 0 {
-                " (does the line end in a delimiter?)"
-            } else {
-                ""
-            };
-            return format!("is empty; a number is wanted{hint}");
+    /// Whether there was a row, once all has been read; `of` is what rows are made of, for the message.
+    ///
+    /// # Errors
+    /// There was none.
+    pub(super) fn check_rows(&self, of: &str) -> Result<()> {
+        if self.rows > 0 {
+            return Ok(());
         }
-        let text = super::shown(field);
-        let hint = if self.rows == 0 && self.names.is_none() && fields.len() > 1 {
-            " (a line of names must hold no number)"
-        } else if number(&field.iter().map(|b| if *b == b',' { b'.' } else { *b }).collect::<Vec<u8>>())
-            .is_some()
-        {
-            " (with a point before decimals, not a comma)"
-        } else {
-            ""
+        let message = match &self.names {
+            None => format!("is empty; rows{of} are wanted"),
+            Some(_) => format!("has a line of names but no row{of}"),
         };
-        format!("'{text}' is not a number; a number is wanted{hint}")
+        Err(Error::file(self.path, message))
+    }
+}
+
+/// What the first record says about all others.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    pub(super) delimiter: u8,
+    /// The names of the columns wanted, if there is a line of names.
+    pub(super) names: Option<Vec<String>>,
+    /// Fields of a record.
+    pub(super) fields: usize,
+    /// Which of them are wanted, in order.
+    pub(super) wanted: Vec<usize>,
+}
+
+/// Takes rows of numbers one by one.
+pub(super) struct Reader<'a> {
+    records: Records<'a>,
+    choice: Choice<'a>,
+    /// Which fields are wanted, in order.
+    wanted: Vec<usize>,
+    /// The numbers of a row.
+    row: Vec<f64>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(path: &'a Path, delimiter: u8, choice: Choice<'a>) -> Self {
+        Self { records: Records::new(path, delimiter), choice, wanted: Vec::new(), row: Vec::new() }
+    }
+
+    /// A reader of records from the middle of a text.
+    pub(super) fn resumed(path: &'a Path, form: &Form) -> Self {
+        let mut reader = Self::new(path, form.delimiter, &|_, _| Ok(Vec::new()));
+        reader.records.fields = Some(form.fields);
+        reader.wanted.clone_from(&form.wanted);
+        reader
+    }
+
+    /// Reads all there is.
+    pub(super) fn read<R: Read>(&mut self, text: Watched<R>, each: Each<'_>) -> Result<()> {
+        let Reader { records, choice, wanted, row } = self;
+        let mut numbers = Numbers { path: records.path, choice: *choice, wanted, row, each };
+        records.read(text, &mut numbers)
     }
 
     /// What was found about all records, once they have been read.
@@ -286,18 +300,74 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// There was no row of numbers.
     pub(super) fn form(self) -> Result<Form> {
-        if self.rows == 0 {
-            let message = match &self.names {
-                None => "is empty; rows of numbers are wanted",
-                Some(_) => "has a line of names but no row of numbers",
-            };
-            return Err(Error::file(self.path, message));
-        }
-        let names = self.names.map(|names| self.wanted.iter().map(|k| names[*k].clone()).collect());
-        Ok(Form { delimiter: self.delimiter, names, fields: self.fields.unwrap_or(0), wanted: self.wanted })
+        self.records.check_rows(" of numbers")?;
+        let Records { delimiter, names, fields, .. } = self.records;
+        let names = names.map(|names| self.wanted.iter().map(|k| names[*k].clone()).collect());
+        Ok(Form { delimiter, names, fields: fields.unwrap_or(0), wanted: self.wanted })
     }
 }
 
-fn number(field: &[u8]) -> Option<f64> {
+/// Rows of finite numbers.
+struct Numbers<'n> {
+    path: &'n Path,
+    choice: Choice<'n>,
+    wanted: &'n mut Vec<usize>,
+    row: &'n mut Vec<f64>,
+    each: Each<'n>,
+}
+
+impl Take for Numbers<'_> {
+    fn is_names(&self, fields: &[&[u8]]) -> bool {
+        fields.iter().all(|f| number(f).is_none()) && fields.iter().any(|f| !f.is_empty())
+    }
+
+    fn begin(&mut self, names: Option<&[String]>, fields: usize) -> Result<()> {
+        *self.wanted = (self.choice)(names, fields)?;
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Record<'_>) -> Result<()> {
+        self.row.clear();
+        for column in &*self.wanted {
+            let field = row.fields[*column];
+            let wrong = |message: String| position(self.path, row.line, Some(*column as u64 + 1), message);
+            match number(field) {
+                Some(x) if x.is_finite() => self.row.push(x),
+                Some(_) => return Err(wrong(not_finite(&super::shown(field)))),
+                None => return Err(wrong(not_a_number(field, row))),
+            }
+        }
+        (self.each)(row.offset, row.line, self.row)
+    }
+}
+
+/// What is said of a number, as it is written, that is not finite.
+pub(super) fn not_finite(shown: &str) -> String {
+    format!("'{shown}' is not finite; a finite number is wanted")
+}
+
+fn not_a_number(field: &[u8], row: &Record<'_>) -> String {
+    let is_first = row.number == 0;
+    if field.is_empty() {
+        let hint = if row.fields.last().is_some_and(|f| f.is_empty()) && is_first {
+            " (does the line end in a delimiter?)"
+        } else {
+            ""
+        };
+        return format!("is empty; a number is wanted{hint}");
+    }
+    let text = super::shown(field);
+    let hint = if is_first && !row.named && row.fields.len() > 1 {
+        " (a line of names must hold no number)"
+    } else if number(&field.iter().map(|b| if *b == b',' { b'.' } else { *b }).collect::<Vec<u8>>()).is_some()
+    {
+        " (with a point before decimals, not a comma)"
+    } else {
+        ""
+    };
+    format!("'{text}' is not a number; a number is wanted{hint}")
+}
+
+pub(super) fn number(field: &[u8]) -> Option<f64> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }

@@ -61,6 +61,17 @@ pub struct Derivatives<'a> {
     pub curvature: &'a mut [f64],
 }
 
+/// Where the losses of many examples are written, with their derivatives; one example after another.
+#[derive(Debug)]
+pub struct Slots<'a> {
+    /// ∂ℓ/∂z, examples × scores.
+    pub slope: &'a mut [f64],
+    /// ∂²ℓ/∂z², examples × scores × scores.
+    pub curvature: &'a mut [f64],
+    /// ℓ, one an example.
+    pub losses: &'a mut [f64],
+}
+
 /// A loss ℓ(z, y), convex in the scores z.
 pub trait Loss: Debug + Send + Sync {
     /// Name with its parameter, as [`parse`] takes it.
@@ -75,6 +86,17 @@ pub trait Loss: Debug + Send + Sync {
     fn value(&self, z: &[f64], y: f64) -> f64;
     /// ℓ(z, y), with its derivatives written.
     fn derive(&self, z: &[f64], y: f64, at: Derivatives<'_>) -> f64;
+    /// [`Loss::derive`] for many examples. Compiled once for each loss, so that a loop over examples calls no function
+    /// through a table.
+    fn derive_all(&self, z: &[f64], y: &[f64], to: Slots<'_>) {
+        let k = self.scores();
+        let slopes = to.slope.chunks_exact_mut(k).zip(to.curvature.chunks_exact_mut(k * k));
+        let slots =
+            slopes.zip(to.losses).map(|((slope, curvature), loss)| (Derivatives { slope, curvature }, loss));
+        for ((z, y), (at, loss)) in z.chunks_exact(k).zip(y).zip(slots) {
+            *loss = self.derive(z, *y, at);
+        }
+    }
     /// ℓ*(a, y) = sup over z of ⟨a, z⟩ − ℓ(z, y), +∞ outside its domain.
     fn conjugate(&self, a: &[f64], y: f64) -> f64;
     /// Whether it has a gradient everywhere.

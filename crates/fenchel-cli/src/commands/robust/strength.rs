@@ -1,0 +1,220 @@
+//! How far the worst case may stray: the divergence and its strength, from options and from a model.
+
+use super::args::FitArgs;
+use crate::failure::{Failure, Result};
+use fenchel::Error;
+use fenchel::divergence::{self, Divergence};
+use fenchel::robust::{Risk, Strength};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The name of the divergence with which nothing strays.
+const MEAN: &str = "mean";
+
+/// The radius where nothing is said.
+const RADIUS: f64 = 0.1;
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    divergence: Option<Arc<dyn Divergence>>,
+    strength: Given,
+}
+
+/// A strength as it was given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Given {
+    /// It changes nothing: for the mean, the largest loss, tail means.
+    Nothing,
+    Lambda(f64),
+    /// Times the mean loss of the ordinary fit.
+    Relative(f64),
+    Radius(f64),
+}
+
+/// A risk as a model keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// The divergence, or `mean`.
+    pub divergence: String,
+    /// λ, if that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f64>,
+    /// The radius, if that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
+}
+
+impl Wanted {
+    /// What the options ask for.
+    pub fn parse(args: &FitArgs) -> Result<Self> {
+        if args.divergence.trim() == MEAN {
+            let given = [("--lambda", args.lambda.is_some()), ("--radius", args.radius.is_some())];
+            if let Some((option, _)) = given.iter().find(|(_, is)| *is) {
+                let message = format!("--divergence mean has no strength; leave {option} out");
+                return Err(Failure::new(message));
+            }
+            return Ok(Wanted { divergence: None, strength: Given::Nothing });
+        }
+        let divergence = divergence::parse(&args.divergence).map_err(with_mean)?;
+        let strength = match (&args.lambda, args.radius) {
+            (Some(text), _) => lambda(text)?,
+            (None, radius) => Given::Radius(radius.unwrap_or(RADIUS)),
+        };
+        // Outside its domain it is a mistake even where it changes nothing.
+        Risk::new(divergence.clone(), strength.with(1.0))?;
+        let strength = if divergence.is_smooth() { strength } else { Given::Nothing };
+        Ok(Wanted { divergence: Some(divergence), strength })
+    }
+
+    /// Whether the ordinary fit has to come first.
+    pub fn is_relative(&self) -> bool {
+        matches!(self.strength, Given::Relative(_))
+    }
+
+    /// The risk, given the mean loss of the ordinary fit where it matters.
+    pub fn risk(&self, mean_loss: Option<f64>) -> Result<Risk> {
+        let Some(divergence) = &self.divergence else { return Ok(Risk::mean()) };
+        if let (Given::Relative(factor), Some(mean)) = (self.strength, mean_loss)
+            && !(factor * mean > 0.0 && (factor * mean).is_finite())
+        {
+            let value = format!("rel:{factor} times {mean}, the mean loss of the ordinary fit");
+            return Err(Error::invalid(
+                "lambda",
+                value,
+                "a finite number above 0; give --lambda as a number",
+            )
+            .into());
+        }
+        Ok(Risk::new(divergence.clone(), self.strength.with(mean_loss.unwrap_or(1.0)))?)
+    }
+
+    /// The factor of the mean loss, if λ is relative.
+    pub fn factor(&self) -> Option<f64> {
+        match self.strength {
+            Given::Relative(factor) => Some(factor),
+            _ => None,
+        }
+    }
+}
+
+impl Given {
+    /// The strength, with 1 where it changes nothing.
+    fn with(self, mean_loss: f64) -> Strength {
+        match self {
+            Given::Nothing => Strength::Penalty(1.0),
+            Given::Lambda(lambda) => Strength::Penalty(lambda),
+            Given::Relative(factor) => Strength::Penalty(factor * mean_loss),
+            Given::Radius(radius) => Strength::Radius(radius),
+        }
+    }
+}
+
+/// λ as it is typed.
+fn lambda(text: &str) -> Result<Given> {
+    let (number, relative) = match text.trim().strip_prefix("rel:") {
+        Some(number) => (number, true),
+        None => (text, false),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(v) if v > 0.0 && v.is_finite() => Ok(if relative { Given::Relative(v) } else { Given::Lambda(v) }),
+        _ => Err(Error::invalid(
+            "lambda",
+            format!("'{text}'"),
+            "a finite number above 0, or rel: and such a number, as in rel:0.5",
+        )
+        .into()),
+    }
+}
+
+/// The names of divergences, and that of the mean.
+fn with_mean(error: Error) -> Failure {
+    let failure = Failure::from(error.clone());
+    if matches!(error, Error::UnknownName { .. }) {
+        failure.after(", or mean for the ordinary fit")
+    } else {
+        failure
+    }
+}
+
+impl Setting {
+    /// What is kept of a risk.
+    pub fn of(risk: &Risk) -> Self {
+        let Some(divergence) = risk.divergence() else {
+            return Setting { divergence: MEAN.to_owned(), lambda: None, radius: None };
+        };
+        let (lambda, radius) = match risk.strength() {
+            _ if !divergence.is_smooth() => (None, None),
+            Strength::Penalty(lambda) => (Some(lambda), None),
+            Strength::Radius(radius) => (None, Some(radius)),
+        };
+        Setting { divergence: divergence.name(), lambda, radius }
+    }
+
+    /// The risk again.
+    pub fn risk(&self) -> Result<Risk> {
+        if self.is_mean() {
+            return Ok(Risk::mean());
+        }
+        let strength = match (self.lambda, self.radius) {
+            (Some(lambda), None) => Strength::Penalty(lambda),
+            (None, Some(radius)) => Strength::Radius(radius),
+            (None, None) => Strength::Penalty(1.0),
+            (Some(_), Some(_)) => return Err(Failure::new("there is a lambda and a radius; one is wanted")),
+        };
+        Ok(Risk::new(divergence::parse(&self.divergence)?, strength)?)
+    }
+
+    /// Whether nothing strays.
+    pub fn is_mean(&self) -> bool {
+        self.divergence == MEAN
+    }
+
+    /// Divergence and strength in words.
+    pub fn words(&self) -> String {
+        let number = |v: f64| crate::report::plain(v, 4);
+        match (self.lambda, self.radius) {
+            (Some(lambda), _) => format!("divergence {}, λ = {}", self.divergence, number(lambda)),
+            (_, Some(radius)) => format!("divergence {}, radius {}", self.divergence, number(radius)),
+            _ if self.is_mean() => "ordinary mean".to_owned(),
+            _ => format!("divergence {}", self.divergence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strengths_as_typed() {
+        assert_eq!(lambda("0.5").unwrap(), Given::Lambda(0.5));
+        assert_eq!(lambda(" rel:2 ").unwrap(), Given::Relative(2.0));
+        for bad in ["", "rel:", "0", "-1", "inf", "rel:nan", "rel:0", "x"] {
+            assert!(lambda(bad).unwrap_err().to_string().contains("rel:"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_the_risk_again() {
+        for (name, strength) in [
+            ("kl", Strength::Penalty(0.3)),
+            ("safe-kl:0.1", Strength::Radius(0.0)),
+            ("cvar:0.25", Strength::Penalty(7.0)),
+            ("none", Strength::Radius(7.0)),
+        ] {
+            let risk = Risk::new(divergence::parse(name).unwrap(), strength).unwrap();
+            let again = Setting::of(&risk).risk().unwrap();
+            let of = |risk: &Risk| {
+                let mut p = [0.0; 4];
+                let worst = risk.of(&[1.0, 2.0, 2.5, 9.0], &[], &mut p).unwrap();
+                (worst.value, p)
+            };
+            assert_eq!(of(&again), of(&risk), "{name}");
+        }
+        assert!(Setting::of(&Risk::mean()).risk().unwrap().divergence().is_none());
+        let both = Setting { divergence: "kl".into(), lambda: Some(1.0), radius: Some(1.0) };
+        assert!(both.risk().is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! A fit on the terminal.
+
+use super::data::shortened;
+use super::output::Report;
+use super::statistics::Tail;
+use crate::report;
+use fenchel::optim::Status;
+use fenchel::robust::Fit;
+
+/// Coefficients that are shown.
+const SHOWN: usize = 10;
+
+/// What was fitted, how it ended, and the numbers with the digits they are good for.
+pub fn table(report: &Report<'_>) -> String {
+    let (fit, model) = (&report.fitted.fit, &report.fitted.model);
+    let is_mean = model.risk.is_mean();
+    let mut rows = vec![
+        ("status", status(report)),
+        ("objective", objective(fit)),
+        ("mean loss", mean_loss(report)),
+        ("CVaR", tails(&report.cvar)),
+        ("largest loss", number(report.largest_loss)),
+    ];
+    if report.has_strength() {
+        rows.push(("strength", strengths(report)));
+    }
+    let options = report.problem.options();
+    let penalties: Vec<String> = [("ℓ2", options.l2), ("ℓ1", options.l1)]
+        .iter()
+        .filter(|(_, strength)| *strength > 0.0)
+        .map(|(name, strength)| format!("{name} {}", report::plain(*strength, 4)))
+        .collect();
+    if !penalties.is_empty() {
+        let units = if options.standardise { ", for features of standard deviation 1" } else { "" };
+        rows.push(("penalty", penalties.join(", ") + units));
+    }
+    if !is_mean {
+        let n = report::count(report.problem.rows.len() as u64);
+        let effective = rows_worth(fit.effective_sample_size);
+        rows.push(("effective sample size", format!("{effective} of {n}")));
+        rows.push(("heaviest rows", heaviest(report)));
+    }
+    if let [first, second] = &report.problem.classes[..]
+        && model.linear.loss().scores() == 1
+    {
+        rows.push(("classes", format!("{} (+1), {} (−1)", shortened(second), shortened(first))));
+    }
+    rows.push(("coefficients", coefficients(report)));
+    let left_out = report.problem.data.len() - report.problem.rows.len();
+    if left_out > 0 {
+        let what = if left_out == 1 { "row with a missing cell" } else { "rows with a missing cell" };
+        rows.push(("left out", format!("{} {what}", report::count(left_out as u64))));
+    }
+    if !report.notes.is_empty() {
+        rows.push(("note", report.notes.join("\n")));
+    }
+    let steps = if fit.iterations == 1 { "step" } else { "steps" };
+    rows.push(("work", format!("{} Newton {steps} in {}", fit.iterations, report::seconds(fit.seconds))));
+    rows.push(("files", files(report)));
+    format!("{}\n\n{}", heading(report), report::table(&rows))
+}
+
+fn heading(report: &Report<'_>) -> String {
+    let problem = report.problem;
+    let (n, d) = (problem.rows.len(), report.names.len());
+    let features = if d == 1 { "feature" } else { "features" };
+    let rows = if n == 1 { "row" } else { "rows" };
+    let loss = report.fitted.model.linear.loss().name();
+    format!(
+        "{} from {d} {features}, {} {rows} of {}; loss {loss}, {}",
+        shortened(&problem.target),
+        report::count(n as u64),
+        problem.data.label(),
+        strength(report)
+    )
+}
+
+/// Divergence and strength as they were asked for.
+pub fn strength(report: &Report<'_>) -> String {
+    report.fitted.model.risk.words()
+}
+
+fn status(report: &Report<'_>) -> String {
+    let fit = &report.fitted.fit;
+    let what = match fit.status {
+        Status::Converged => "no coefficients are better by more than the tolerance",
+        Status::MaxIterations => "NOT converged: as many steps as are allowed were not enough",
+        Status::MaxTime => "NOT converged: more needs more time than --max-time allows",
+        Status::Stalled => {
+            "NOT converged: more work no longer helps; try a penalty (--l2) or a larger --tolerance"
+        }
+        Status::Interrupted => "NOT converged: interrupted; this is the best so far",
+        Status::Diverged => "NOT converged: the iterates left the range of finite numbers",
+    };
+    let tolerance = report::plain(report.tolerance, 4);
+    format!("{}: {what}\ntolerance {tolerance}, relative to the objective", fit.status)
+}
+
+/// The objective and the interval that the minimum is in.
+pub fn objective(fit: &Fit) -> String {
+    // Ten digits are enough for anyone who reads them.
+    let lower = fit.lower_bound.min(fit.objective - 1e-9 * fit.objective.abs());
+    let [lower, upper] = report::interval(lower, fit.objective);
+    format!("{upper}, minimum in [{lower}, {upper}]")
+}
+
+fn mean_loss(report: &Report<'_>) -> String {
+    let mut text = number(report.mean_loss);
+    if let Some(ordinary) = report.fitted.ordinary {
+        text.push_str(&format!("; of the ordinary fit {}", number(ordinary)));
+    }
+    if !report.fitted.model.risk.is_mean() {
+        text.push_str(&format!("; with the weights of the worst case {}", number(report.worst_mean_loss)));
+    }
+    text
+}
+
+/// Means of the largest losses by their share.
+pub fn tails(cvar: &[Tail]) -> String {
+    let one = |tail: &Tail| format!("{} % {}", 100.0 * tail.share, number(tail.value));
+    cvar.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// λ and the radius: what was given, and what it leads to.
+fn strengths(report: &Report<'_>) -> String {
+    let (fit, setting) = (&report.fitted.fit, &report.fitted.model.risk);
+    let four = |v: f64| report::plain(v, 4);
+    match (setting.lambda, setting.radius) {
+        (Some(lambda), _) => {
+            let of = match report.fitted.factor {
+                Some(factor) => format!(" ({} times the mean loss of the ordinary fit)", four(factor)),
+                None => String::new(),
+            };
+            format!("λ = {}{of}, which leads to radius {}", four(lambda), four(fit.radius))
+        }
+        (None, Some(radius)) if fit.lambda == 0.0 => {
+            format!("radius {}, of which {} is enough: λ = 0", four(radius), four(fit.radius))
+        }
+        (None, Some(radius)) => format!("radius {}, which leads to λ = {}", four(radius), four(fit.lambda)),
+        (None, None) => String::new(),
+    }
+}
+
+fn heaviest(report: &Report<'_>) -> String {
+    let n = report.problem.rows.len() as f64;
+    let place = |heavy: &super::output::Heavy| match (&heavy.file, heavy.line) {
+        (None, Some(line)) => format!("line {line}"),
+        (None, None) => format!("row {}", heavy.row + 1),
+        (Some(file), Some(line)) => format!("{file}, line {line}"),
+        (Some(file), None) => format!("{file}, row {} of all", heavy.row + 1),
+    };
+    let cells = report.heaviest.iter().map(|heavy| {
+        let times = rows_worth(n * heavy.weight);
+        vec![place(heavy), format!("weighs {times} rows"), format!("loss {}", number(heavy.loss))]
+    });
+    aligned(&cells.collect::<Vec<_>>())
+}
+
+/// The intercept and the largest coefficients, by what a standard deviation of the feature changes.
+fn coefficients(report: &Report<'_>) -> String {
+    let linear = &report.fitted.model.linear;
+    let (d, classes) = (report.names.len(), &report.problem.classes);
+    let several = linear.loss().scores() > 1;
+    let of_class = |name: String, score: usize| {
+        if several { format!("{name} for {}", shortened(&classes[score])) } else { name }
+    };
+    let deviations = report.problem.deviations();
+    let size = |at: usize| linear.coefficients()[at] * deviations[at % d];
+    let mut order: Vec<usize> = (0..linear.coefficients().len()).collect();
+    order.sort_by(|a, b| size(*b).abs().total_cmp(&size(*a).abs()).then(a.cmp(b)));
+    let mut cells = Vec::new();
+    if report.problem.options().intercept {
+        for (score, number) in linear.intercept().iter().enumerate().take(SHOWN) {
+            cells.push(vec![of_class("intercept".to_owned(), score), five(*number), String::new()]);
+        }
+    }
+    for at in order.iter().take(SHOWN) {
+        let name = of_class(shortened(&report.names[at % d]), at / d);
+        let change = format!("({} a standard deviation)", report::significant(size(*at), 4));
+        cells.push(vec![name, five(linear.coefficients()[*at]), change]);
+    }
+    let mut text = aligned(&cells);
+    if order.len() > SHOWN {
+        text.push_str(&format!(
+            "and {} smaller ones in result.json\n",
+            report::count((order.len() - SHOWN) as u64)
+        ));
+    }
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
+/// Lines with their cells below each other.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |k: usize| rows.iter().filter_map(|row| row.get(k)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|k| width(k).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(2 + width - cell.chars().count()));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A number of rows that need not be whole.
+fn rows_worth(n: f64) -> String {
+    if n >= 999.5 { report::count(n.round() as u64) } else { report::significant(n, 4) }
+}
+
+/// A loss as people read it.
+pub fn number(v: f64) -> String {
+    report::significant(v, 4)
+}
+
+fn five(v: f64) -> String {
+    report::significant(v, 5)
+}
+
+/// The directory, and the names in it.
+fn files(report: &Report<'_>) -> String {
+    let names = report.files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
+    let directory = report.files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
+    format!("{}: {names}", directory.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_below_each_other() {
+        let rows = [["a", "bb", "c"], ["λλλ", "b", ""]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(aligned(&rows), "a    bb  c\nλλλ  b\n");
+    }
+
+    #[test]
+    fn tails_by_their_share() {
+        let cvar = [Tail { share: 0.5, value: 1.25 }, Tail { share: 0.01, value: 1e9 }];
+        assert_eq!(tails(&cvar), "50 % 1.250, 1 % 1.000e9");
+    }
+}

@@ -1,0 +1,514 @@
+//! Passes over the examples in batches, with nothing to tune.
+//!
+//! With the threshold α as one more variable the risk is a sum over examples,
+//!
+//! ```text
+//! min over θ, α of  α + Σ p̂_i λ f*((ℓ_i(θ) − α)/λ) + penalty(θ).
+//! ```
+//!
+//! What makes it hard for stochastic gradients is not noise but a few examples that decide: their terms are exponentials. So
+//! the examples of largest loss, about a batch and four for each parameter, are kept and count exactly; all others are
+//! summed up in a quadratic model each time they are seen, at where the iterate then is. The sums of the pass before stand
+//! for what this pass has not come to yet. After each batch one or two Newton steps go to the minimum of kept examples, sums
+//! and penalty. λ falls from the spread of the losses to its value within the first passes, so that the models hold. Memory is that of
+//! a batch and of two Hessians.
+
+mod quadratic;
+mod rows;
+
+use super::batch::Batches;
+use super::linear::{Best, stage};
+use super::newton::scaled_solve;
+use super::objective::{Objective, Penalty, State};
+use super::{Linear, Risk, Strength, Trained};
+use crate::divergence::{Divergence, Row, Scratch};
+use crate::measure::stream;
+use crate::optim::{Loop, Observer, Progress, Status};
+use crate::simd::dot;
+use crate::{Error, Result};
+use quadratic::Quadratic;
+use rows::Derived;
+pub(crate) use rows::Rows;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// λ falls by this factor in so many passes at the soonest.
+const FALL: f64 = 6.0;
+const FALL_PASSES: f64 = 0.5;
+/// Examples kept beside a batch, for each parameter.
+const KEPT: usize = 4;
+/// An example takes the place of a kept one if its loss is so many λ larger.
+const HYSTERESIS: f64 = 2.0;
+/// Rows of a batch that are taken up at once, at most.
+const PIECE: usize = 100;
+/// Passes that end so much above the best, as a share of it, are astray.
+const ASTRAY: f64 = 0.5;
+/// Newton steps after a batch.
+const STEPS: usize = 2;
+/// Risks with corners are rounded over this share of the spread of the losses.
+const WIDTH: f64 = 3e-4;
+
+/// How passes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passes {
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Passes over the examples, at most.
+    pub epochs: u32,
+    /// Seed of the order of examples.
+    pub seed: u64,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Passes { batch: 100, epochs: 50, seed: 0 }
+    }
+}
+
+impl Linear<'_> {
+    /// Fits by passes over batches of examples, from coefficients 0 or from `start`: intercepts and coefficients as those of
+    /// [`Fit`](super::Fit). There is no step size.
+    ///
+    /// It ends, converged, when the certified gap is within `tolerance` of the objective, or after the passes allowed; the
+    /// model is the best that ended a pass.
+    ///
+    /// ```
+    /// use fenchel::divergence;
+    /// use fenchel::optim::Silent;
+    /// use fenchel::robust::{Examples, Linear, Options, Passes, Risk, Strength, loss};
+    ///
+    /// let x: Vec<f64> = (0..500).map(|i| f64::from(i % 20) / 10.0).collect();
+    /// let y = x.iter().enumerate().map(|(i, x)| 2.0 * x + (i % 7) as f64 / 7.0).collect();
+    /// let examples = Examples::new(1, x, y)?;
+    /// let risk = Risk::new(divergence::parse("kl")?, Strength::Penalty(0.1))?;
+    /// let model = Linear::new(&examples, loss::parse("squared")?, risk, Options::default())?;
+    /// let trained = model.passes(&Passes { batch: 10, ..Passes::default() }, 1e-6, None, &mut Silent)?;
+    /// assert!(trained.fit.status.is_converged());
+    /// # Ok::<(), fenchel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a batch of 0, a radius instead of a penalty, or a divergence of its own for each example;
+    /// as [`Linear::fit_from`] for `start`.
+    pub fn passes(
+        &self,
+        settings: &Passes,
+        tolerance: f64,
+        start: Option<(&[f64], &[f64])>,
+        observer: &mut dyn Observer,
+    ) -> Result<Trained> {
+        if settings.batch == 0 {
+            return Err(Error::invalid("batch", 0, "at least 1"));
+        }
+        let gamma =
+            start.map_or_else(|| Ok(vec![0.0; self.parameters()]), |start| self.checked_start(start))?;
+        let exact = self.objective();
+        let mut run = Loop::new(None, observer);
+        let mut state = State::default();
+        exact.evaluate(&gamma, &mut state);
+        if !state.value.is_finite() {
+            let expected = "finite numbers: labels or coefficients may be too large";
+            return Err(Error::invalid("losses", "out of range at the coefficients to start from", expected));
+        }
+        let first = state.value.abs();
+        let mut best = Best { gamma: gamma.clone(), objective: state.value, lower: f64::NEG_INFINITY };
+        let mut history = vec![state.value];
+        let mut walk = Walk::new(self.risk(), &exact, settings, gamma)?;
+        let mut status = Status::MaxIterations;
+        let mut worse = 0;
+        for epoch in 0..settings.epochs {
+            let mut order = walk.batches.order(&mut stream(settings.seed, 1, u64::from(epoch)));
+            let count = order.len().div_ceil(settings.batch);
+            let mut ended = None;
+            for (b, rows) in order.chunks_mut(settings.batch).enumerate() {
+                if b % (count / 16).max(1) == 0 {
+                    ended = run.check(&Progress {
+                        phase: "passing",
+                        fraction: (f64::from(epoch) + b as f64 / count as f64) / f64::from(settings.epochs),
+                        samples: u64::from(epoch) * walk.batches.len() as u64,
+                        error: best.gap() / best.objective.abs(),
+                        target: tolerance,
+                        iterate: &[],
+                    });
+                    if ended.is_some() {
+                        break;
+                    }
+                }
+                rows.chunks(PIECE).for_each(|rows| walk.take(rows));
+            }
+            walk.end_pass();
+            exact.evaluate(walk.gamma(), &mut state);
+            history.push(state.value);
+            if state.value < best.objective {
+                (best.objective, best.gamma) = (state.value, walk.gamma().to_vec());
+            }
+            if let Some(ended) = ended {
+                status = ended;
+                break;
+            }
+            // Sums that mislead are thrown away.
+            let far =
+                state.value - best.objective > ASTRAY * best.objective.abs() || !state.value.is_finite();
+            worse = if far && walk.is_at_last() { worse + 1 } else { 0 };
+            if worse == 2 {
+                worse = 0;
+                walk.go_back(&best.gamma);
+            }
+            if walk.is_at_last() {
+                self.bound(&exact, walk.lambda, &mut state, &mut best);
+                if best.gap() <= best.wanted(tolerance, first) {
+                    status = Status::Converged;
+                    break;
+                }
+            }
+        }
+        if best.lower == f64::NEG_INFINITY {
+            self.bound(&exact, walk.lambda, &mut state, &mut best);
+        }
+        let steps = walk.steps;
+        let fit = self.finish(&exact, best, status, steps, run.seconds());
+        Ok(Trained { fit, step: None, rho: None, rho_bias: None, overflows: 0, history })
+    }
+
+    /// A lower bound from the best coefficients so far, which a Newton step on everything may better. Where there are corners,
+    /// from problems that are rounded more and more: the step is worth less the sharper they are.
+    fn bound(&self, exact: &Objective<'_>, width: f64, state: &mut State, best: &mut Best) {
+        let widths = [1.0, 10.0, 100.0, 1000.0].map(|times| times * width);
+        for width in if self.has_corners() { &widths[..] } else { &[0.0] } {
+            let smooth = stage(exact, *width);
+            let gamma = best.gamma.clone();
+            smooth.evaluate(&gamma, state);
+            if state.value.is_finite() {
+                self.note(exact, &smooth, &gamma, state, best);
+            }
+        }
+    }
+}
+
+/// The iterate, kept examples, and sums of all others.
+struct Walk<'a> {
+    exact: &'a Objective<'a>,
+    batches: Batches<'a>,
+    /// With a divergence that is smooth.
+    f: Arc<dyn Divergence>,
+    /// The λ to reach; none: a small share of the spread of the losses.
+    target: Option<f64>,
+    lambda: f64,
+    /// Passes in which λ falls by [`FALL`].
+    pace: f64,
+    /// Mean size of what a loss is off their mean by, over the last rows.
+    spread: f64,
+    /// (θ, α).
+    v: Vec<f64>,
+    penalty: Penalty,
+    kept: Rows,
+    room_for: usize,
+    /// Sums of the pass before, and of this one.
+    before: Quadratic,
+    now: Quadratic,
+    /// Σ p̂ of the rows of this pass so far; rows seen in all.
+    seen: f64,
+    rows: u64,
+    batch: Rows,
+    ids: Vec<u32>,
+    step: Step,
+    steps: u32,
+}
+
+/// Room for Newton steps.
+struct Step {
+    /// Sums for all examples that are not kept.
+    rest: Quadratic,
+    delta: Vec<f64>,
+    trial: Vec<f64>,
+    product: Vec<f64>,
+    gradient: Vec<f64>,
+    hessian: Vec<f64>,
+    diagonal: Vec<f64>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(risk: &Risk, exact: &'a Objective<'a>, settings: &Passes, gamma: Vec<f64>) -> Result<Self> {
+        let refuse =
+            |value: String, expected: &str| Err(Error::invalid("risk of passes", value, expected.to_owned()));
+        let smooth = if risk.is_smooth() { risk.clone() } else { risk.smoothed(1.0) };
+        let Some(f) = smooth.shared() else { return refuse("the mean".into(), "a divergence") };
+        if f.is_per_atom() {
+            return refuse(f.name(), "one divergence for all examples");
+        }
+        let Strength::Penalty(lambda) = risk.strength() else {
+            return refuse(format!("{:?}", risk.strength()), "a penalty");
+        };
+        let size = gamma.len() + 1;
+        let mut v = gamma;
+        v.push(0.0);
+        Ok(Walk {
+            exact,
+            batches: Batches::new(exact, settings.batch),
+            f,
+            target: risk.is_smooth().then_some(lambda),
+            lambda: f64::NAN,
+            pace: FALL_PASSES,
+            spread: 0.0,
+            penalty: exact.penalty.clone(),
+            kept: Rows::default(),
+            room_for: settings.batch.min(PIECE) + KEPT * (size - 1),
+            before: Quadratic::new(size),
+            now: Quadratic::new(size),
+            seen: 0.0,
+            rows: 0,
+            batch: Rows::default(),
+            ids: Vec::new(),
+            step: Step {
+                rest: Quadratic::new(size),
+                delta: vec![0.0; size],
+                trial: vec![0.0; size],
+                product: vec![0.0; size],
+                gradient: vec![0.0; size],
+                hessian: vec![0.0; size * size],
+                diagonal: vec![0.0; size],
+            },
+            steps: 0,
+            v,
+        })
+    }
+
+    fn gamma(&self) -> &[f64] {
+        &self.v[..self.v.len() - 1]
+    }
+
+    /// Whether λ is where it shall be.
+    fn is_at_last(&self) -> bool {
+        self.lambda <= self.wanted_lambda()
+    }
+
+    fn wanted_lambda(&self) -> f64 {
+        self.target.unwrap_or(WIDTH * self.spread).max(f64::MIN_POSITIVE)
+    }
+
+    /// From better coefficients once more, more slowly.
+    fn go_back(&mut self, gamma: &[f64]) {
+        let theta = self.v.len() - 1;
+        self.v[..theta].copy_from_slice(gamma);
+        self.before.clear();
+        self.now.clear();
+        (self.lambda, self.rows) = (f64::NAN, 0);
+        self.pace *= 2.0;
+    }
+
+    fn end_pass(&mut self) {
+        std::mem::swap(&mut self.before, &mut self.now);
+        self.now.clear();
+        self.seen = 0.0;
+    }
+
+    /// A batch: taken up into what is kept and what is summed, and a step to the minimum of both.
+    fn take(&mut self, rows: &[u32]) {
+        let kept: HashSet<u32> = self.kept.ids.iter().copied().collect();
+        self.ids.clear();
+        self.ids.extend(rows.iter().filter(|i| !kept.contains(i)));
+        let missing = self.room_for - self.kept.ids.len();
+        if missing > 0 {
+            let from = self.ids.len() - missing.min(self.ids.len());
+            let ids: Vec<u32> = self.kept.ids.iter().copied().chain(self.ids.drain(from..)).collect();
+            self.batches.fill(&ids, &mut self.kept);
+        }
+        self.batches.fill(&self.ids, &mut self.batch);
+        let theta = self.v.len() - 1;
+        self.batch.evaluate(&*self.exact.loss, &self.v[..theta]);
+        self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
+        self.soften(rows.len());
+        self.admit();
+        self.raise_threshold();
+
+        let (f, alpha, lambda) = (&*self.f, self.v[theta], self.lambda);
+        self.now.mass += self.batch.eta.iter().sum::<f64>();
+        self.now.c += self.batch.value(f, alpha, lambda, 1.0);
+        let to = Derived { gradient: &mut self.now.b, hessian: &mut self.now.h };
+        self.batch.add(f, alpha, lambda, 1.0, to);
+        self.seen = (self.seen + rows.iter().map(|i| self.batches.eta(*i)).sum::<f64>()).min(1.0);
+        self.rows += rows.len() as u64;
+        self.advance();
+    }
+
+    /// λ for this batch, and where the threshold starts.
+    fn soften(&mut self, rows: usize) {
+        let (mut mass, mut mean, mut top) = (0.0, 0.0, f64::NEG_INFINITY);
+        for (loss, eta) in
+            self.batch.losses.iter().zip(&self.batch.eta).chain(self.kept.losses.iter().zip(&self.kept.eta))
+        {
+            if *eta > 0.0 {
+                mass += eta;
+                mean += eta * (loss - mean) / mass;
+                top = top.max(*loss);
+            }
+        }
+        if mass == 0.0 {
+            return;
+        }
+        let each = self.batch.losses.iter().zip(&self.batch.eta);
+        let each = each.chain(self.kept.losses.iter().zip(&self.kept.eta));
+        let off = each.map(|(loss, eta)| eta * (loss - mean).abs()).sum::<f64>() / mass;
+        self.spread = if self.lambda.is_nan() { off } else { 0.9 * self.spread + 0.1 * off };
+        let widest = (top - mean).max(f64::MIN_POSITIVE);
+        if self.lambda.is_nan() {
+            self.lambda = widest.max(self.wanted_lambda());
+            let mut losses: Vec<f64> = self.batch.losses.clone();
+            losses.extend(&self.kept.losses);
+            let eta: Vec<f64> = self.batch.eta.iter().chain(&self.kept.eta).map(|eta| eta / mass).collect();
+            let mut p = vec![0.0; losses.len()];
+            let row = Row { u: &losses, eta: &eta, eta_rest: 0.0, lambda: self.lambda };
+            let theta = self.v.len() - 1;
+            self.v[theta] = self.f.solve(&row, None, &mut p, &mut Scratch::default()).threshold;
+        } else {
+            let passes = rows as f64 / self.batches.len() as f64;
+            let slower = self.lambda * FALL.powf(-passes / self.pace);
+            self.lambda = slower.min(widest).max(self.wanted_lambda());
+        }
+        let largest = self.penalty.lasso.iter().fold(0.0_f64, |most, l| l.max(most));
+        self.penalty.corner =
+            if largest > 0.0 { (self.lambda / largest).min(WIDTH * self.spread / largest) } else { 0.0 };
+    }
+
+    /// Rows of the batch that have larger losses than kept ones change places with them.
+    fn admit(&mut self) {
+        let least = |kept: &Rows| {
+            (0..kept.losses.len()).fold(None, |least: Option<usize>, i| match least {
+                Some(at) if kept.losses[at] <= kept.losses[i] => least,
+                _ => Some(i),
+            })
+        };
+        let Some(mut at) = least(&self.kept) else { return };
+        for r in 0..self.batch.losses.len() {
+            if self.batch.losses[r] > self.kept.losses[at] + HYSTERESIS * self.lambda {
+                self.kept.swap(at, &mut self.batch, r);
+                at = least(&self.kept).unwrap_or(at);
+            }
+        }
+    }
+
+    /// No kept example may weigh more than 1 by itself: exponentials would overflow.
+    fn raise_threshold(&mut self) {
+        let theta = self.v.len() - 1;
+        let f = &*self.f;
+        let floor = self.kept.losses.iter().zip(&self.kept.eta).filter(|(_, eta)| **eta > 0.0).fold(
+            f64::NEG_INFINITY,
+            |floor, (loss, eta)| {
+                let slope = f.f_prime(1.0 / eta);
+                if slope.is_finite() { floor.max(loss - self.lambda * slope) } else { floor }
+            },
+        );
+        if self.v[theta] < floor {
+            self.step.delta.fill(0.0);
+            self.step.delta[theta] = floor - self.v[theta];
+            self.v[theta] = floor;
+            for sums in [&mut self.before, &mut self.now] {
+                sums.shift(&self.step.delta, &mut self.step.product);
+            }
+        }
+    }
+
+    /// Newton steps to the minimum of kept examples, sums and penalty.
+    fn advance(&mut self) {
+        let theta = self.v.len() - 1;
+        let Step { rest, delta, trial, product, gradient, hessian, diagonal } = &mut self.step;
+        rest.clear();
+        rest.scale_add(0.0, 1.0 - self.seen, &self.before);
+        rest.scale_add(1.0, 1.0, &self.now);
+        let kept_mass: f64 = self.kept.eta.iter().sum();
+        let mut share = 1.0;
+        if rest.mass > 0.0 {
+            let scale = (1.0 - kept_mass).max(0.0) / rest.mass;
+            let sums = rest.clone();
+            rest.scale_add(0.0, scale, &sums);
+        } else if kept_mass > 0.0 {
+            share = 1.0 / kept_mass;
+        }
+        let (f, lambda) = (&*self.f, self.lambda);
+        let prior = theta as f64 / self.rows as f64;
+        delta.fill(0.0);
+        for round in 0..STEPS {
+            rest.product(delta, product);
+            for (g, (b, h)) in gradient.iter_mut().zip(rest.b.iter().zip(&*product)) {
+                *g = b + h;
+            }
+            gradient[theta] += 1.0;
+            hessian.copy_from_slice(&rest.h);
+            let alpha = self.v[theta];
+            let value_rest = rest.value(delta, product);
+            self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
+            let mut value = alpha + value_rest + self.kept.value(f, alpha, lambda, share);
+            value += self.penalty.value(&self.v[..theta]);
+            self.kept.add(f, alpha, lambda, share, Derived { gradient, hessian });
+            for (j, gamma) in self.v[..theta].iter().enumerate() {
+                let (slope, curvature) = self.penalty.derivatives(j, *gamma);
+                gradient[j] += slope;
+                hessian[j * (theta + 1) + j] += curvature;
+            }
+            // While few rows have been seen they do not determine the coefficients.
+            if round == 0 {
+                diagonal.iter_mut().enumerate().for_each(|(j, d)| *d = hessian[j * (theta + 1) + j]);
+            }
+            let pull = |delta: &[f64]| -> f64 {
+                delta.iter().zip(&*diagonal).map(|(d, h)| 0.5 * prior * h * d * d).sum()
+            };
+            value += pull(delta);
+            let mut own = vec![0.0; theta + 1];
+            for (j, own) in own.iter_mut().enumerate() {
+                gradient[j] += prior * diagonal[j] * delta[j];
+                *own = hessian[j * (theta + 1) + j] + prior * diagonal[j];
+                if *own <= 0.0 {
+                    gradient[j] = 0.0;
+                }
+            }
+            let Some(direction) = damped(hessian, &own, gradient) else { break };
+            let slope = dot(&direction, gradient);
+            self.steps += 1;
+            // What is left is rounding.
+            if slope.is_nan() || slope <= 1e-13 * value.abs() {
+                break;
+            }
+            let (from, back) = (self.v.clone(), delta.clone());
+            let mut length = 1.0;
+            let mut better = false;
+            for _ in 0..20 {
+                for j in 0..=theta {
+                    self.v[j] = from[j] - length * direction[j];
+                    trial[j] = back[j] - length * direction[j];
+                }
+                self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
+                let there = self.v[theta]
+                    + rest.value(trial, product)
+                    + self.kept.value(f, self.v[theta], lambda, share)
+                    + self.penalty.value(&self.v[..theta])
+                    + pull(trial);
+                if there <= value - 1e-4 * length * slope {
+                    better = true;
+                    break;
+                }
+                length *= 0.3;
+            }
+            if !better {
+                self.v = from;
+                break;
+            }
+            delta.copy_from_slice(trial);
+        }
+        for sums in [&mut self.before, &mut self.now] {
+            sums.shift(delta, product);
+        }
+    }
+}
+
+/// A Newton direction, with as much added to the diagonal as it takes.
+fn damped(hessian: &[f64], diagonal: &[f64], gradient: &[f64]) -> Option<Vec<f64>> {
+    let mut more = 1e-10;
+    while more < 1e6 {
+        let own: Vec<f64> = diagonal.iter().map(|d| d * (1.0 + more)).collect();
+        if let Some(direction) = scaled_solve(hessian, &own, gradient) {
+            return Some(direction);
+        }
+        more *= 10.0;
+    }
+    None
+}

@@ -1,0 +1,172 @@
+//! Passes over batches: nothing is tuned, and they come near the exact optimum in a few passes, whatever decides it.
+
+use fenchel::divergence;
+use fenchel::measure::Rng;
+use fenchel::optim::{Flow, Progress, Silent, Status};
+use fenchel::robust::loss::{self, Labels};
+use fenchel::robust::{Examples, Linear, Options, Passes, Precision, Risk, Strength};
+
+/// Skewed, heavy-tailed features of sizes 10^±size, labels with gross errors: few examples decide at small λ.
+fn table(kind: Labels, n: usize, size: i32) -> Examples {
+    let mut rng = Rng::new(21);
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for i in 0..n {
+        let common = rng.normal();
+        let row = [
+            common,
+            (0.5 * common + rng.normal()).exp(),
+            rng.normal() / (0.03 + rng.uniform()),
+            rng.exponential(),
+        ];
+        let gross = if i % 500 == 0 { 4.0 * rng.exponential() } else { 0.0 };
+        let score = 0.8 * row[0] - 0.2 * row[1] + 0.05 * row[2] + 0.3 * row[3] + 0.5 * rng.normal() + gross;
+        y.push(match kind {
+            Labels::Sign => {
+                if score > 0.0 {
+                    1.0
+                } else {
+                    -1.0
+                }
+            }
+            Labels::Class => {
+                if score < -0.3 {
+                    0.0
+                } else if score < 0.8 {
+                    1.0
+                } else {
+                    2.0
+                }
+            }
+            Labels::Count => (0.5 * score).min(4.0).exp().floor(),
+            _ => score,
+        });
+        x.extend(row.iter().enumerate().map(|(j, x)| x * 10f64.powi(if j % 2 == 0 { size } else { -size })));
+    }
+    Examples::new(4, x, y).unwrap()
+}
+
+fn risk(name: &str, lambda: f64) -> Risk {
+    Risk::new(divergence::parse(name).unwrap(), Strength::Penalty(lambda)).unwrap()
+}
+
+/// Within 10% after 5 passes and 1% after 50, for every batch size and strength, and the certificate where there is one
+/// holds.
+#[test]
+fn few_passes_come_near_the_optimum() {
+    let examples = table(Labels::Real, 4000, 0);
+    for (name, lambdas) in [
+        ("kl", &[0.1, 1.0, 10.0, 100.0][..]),
+        ("chi2", &[0.1, 1.0, 10.0]),
+        ("safe-kl-centered:0.05", &[0.1, 1.0]),
+        ("hyperbolic", &[0.3, 3.0]),
+        ("kl-cvar:0.1", &[0.3]),
+        ("cvar:0.1", &[1.0]),
+    ] {
+        for lambda in lambdas {
+            let risk = risk(name, *lambda);
+            let tolerance = if risk.is_smooth() { 1e-9 } else { 1e-6 };
+            let model =
+                Linear::new(&examples, loss::parse("squared").unwrap(), risk, Options::default()).unwrap();
+            let exact = model.fit(&Precision { tolerance, ..Precision::default() }, &mut Silent).unwrap();
+            for batch in [10, 100, 1000] {
+                let passes = Passes { batch, ..Passes::default() };
+                let trained = model.passes(&passes, 1e-4, None, &mut Silent).unwrap();
+                let case =
+                    format!("{name} {lambda} {batch}: {:?}, best {}", trained.history, exact.objective);
+                let best = |epochs: usize| {
+                    trained.history.iter().take(epochs + 1).copied().fold(f64::INFINITY, f64::min)
+                };
+                assert!(best(5) <= 1.1 * exact.objective, "{case}");
+                assert!(best(50) <= 1.01 * exact.objective, "{case}");
+                assert!(trained.fit.objective == best(50), "{case}");
+                assert!(trained.fit.lower_bound <= exact.objective * (1.0 + 2.0 * tolerance), "{case}");
+                if model_is_smooth(name) {
+                    assert_eq!(trained.fit.status, Status::Converged, "{case}");
+                    assert!(trained.fit.objective <= (1.0 + 1e-4) * exact.objective, "{case}");
+                }
+            }
+        }
+    }
+}
+
+fn model_is_smooth(name: &str) -> bool {
+    divergence::parse(name).unwrap().is_smooth() && !name.starts_with("kl-cvar")
+}
+
+/// Any loss.
+#[test]
+fn every_loss() {
+    for entry in loss::registry() {
+        let loss = loss::parse(entry.name).unwrap();
+        let loss = loss.for_classes(3).unwrap_or(loss);
+        let examples = table(loss.labels(), 2000, 0);
+        let options = Options { l2: 1e-3, standardise: true, ..Options::default() };
+        let model = Linear::new(&examples, loss.clone(), risk("kl", 0.5), options).unwrap();
+        let exact = model.fit(&Precision { tolerance: 1e-6, ..Precision::default() }, &mut Silent).unwrap();
+        let trained = model.passes(&Passes::default(), 1e-4, None, &mut Silent).unwrap();
+        let off = trained.fit.objective / exact.objective - 1.0;
+        assert!((-2e-6..0.01).contains(&off), "{}: {off} {:?}", loss.name(), trained.history);
+    }
+}
+
+/// Units of the features change nothing, and a start far away little.
+#[test]
+fn scales_and_starts() {
+    let objective = |size: i32, start: f64| {
+        let examples = table(Labels::Real, 2000, size);
+        let model =
+            Linear::new(&examples, loss::parse("squared").unwrap(), risk("kl", 1.0), Options::default())
+                .unwrap();
+        let mut rng = Rng::new(8);
+        let coefficients: Vec<f64> = (0..4)
+            .map(|j| start * rng.normal() * 10f64.powi(if j % 2 == 0 { -size } else { size }))
+            .collect();
+        model
+            .passes(&Passes::default(), 1e-6, Some((&[start], &coefficients)), &mut Silent)
+            .unwrap()
+            .fit
+            .objective
+    };
+    let plain = objective(0, 0.0);
+    for (size, start) in [(6, 0.0), (-6, 0.0), (0, 100.0), (6, 1000.0)] {
+        let other = objective(size, start);
+        assert!((other / plain - 1.0).abs() < 1e-4, "{size} {start}: {other} {plain}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model() {
+    let examples = table(Labels::Real, 500, 0);
+    let model =
+        Linear::new(&examples, loss::parse("squared").unwrap(), risk("kl", 1.0), Options::default()).unwrap();
+    let run = |seed| model.passes(&Passes { seed, epochs: 3, batch: 10 }, 1e-12, None, &mut Silent).unwrap();
+    assert_eq!(run(1).fit.coefficients, run(1).fit.coefficients);
+    assert_ne!(run(1).history, run(2).history);
+}
+
+#[test]
+fn passes_can_be_stopped_and_refuse_what_they_cannot() {
+    let examples = table(Labels::Real, 500, 0);
+    let model =
+        |risk| Linear::new(&examples, loss::parse("squared").unwrap(), risk, Options::default()).unwrap();
+    let mut calls = 0;
+    let mut observer = |progress: &Progress<'_>| {
+        calls += 1;
+        assert!((0.0..=1.0).contains(&progress.fraction));
+        if calls > 20 { Flow::Stop } else { Flow::Continue }
+    };
+    let stopped =
+        model(risk("kl", 1.0)).passes(&Passes { batch: 10, ..Passes::default() }, 1e-15, None, &mut observer);
+    let fit = stopped.unwrap().fit;
+    assert!(fit.status == Status::Interrupted && fit.objective.is_finite());
+    let says = |risk, batch| {
+        model(risk)
+            .passes(&Passes { batch, ..Passes::default() }, 1e-2, None, &mut Silent)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(says(risk("kl", 1.0), 0).contains("batch"));
+    assert!(says(Risk::mean(), 10).contains("mean"));
+    let ball = Risk::new(divergence::parse("kl").unwrap(), Strength::Radius(0.1)).unwrap();
+    assert!(says(ball, 10).contains("penalty"));
+}
