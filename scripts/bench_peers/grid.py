@@ -10,7 +10,7 @@ from bench_peers.problems import MANY, Judge, Problem
 from bench_peers.trajectory import Missed, Reached, first_within
 
 #: A peer is given up when it has taken so many times the goal.
-PATIENCE = 1.5
+PATIENCE = 1.1
 #: χ² marginal error that has to be reached.
 TARGET = 1e-2
 Config = ott_solver.Config | pot_solver.Config

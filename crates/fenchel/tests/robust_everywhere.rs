@@ -238,11 +238,18 @@ fn classes_that_can_be_parted() {
     let y = x.iter().map(|x| x.signum()).collect();
     let examples = Examples::new(1, x, y).unwrap();
     for name in ["logistic", "smoothed-hinge"] {
-        for risk in [Risk::mean(), Risk::new(divergence::parse("kl").unwrap(), Strength::Radius(0.2)).unwrap()] {
+        for risk in
+            [Risk::mean(), Risk::new(divergence::parse("kl").unwrap(), Strength::Radius(0.2)).unwrap()]
+        {
             let loss = loss::parse(name).unwrap();
             let model = Linear::new(&examples, loss, risk, Options::default()).unwrap();
             let fit = model.fit(&Precision::default(), &mut Silent).unwrap();
-            assert!(fit.status.is_converged() && fit.lower_bound == 0.0, "{name}: {} {}", fit.status, fit.gap);
+            assert!(
+                fit.status.is_converged() && fit.lower_bound == 0.0,
+                "{name}: {} {}",
+                fit.status,
+                fit.gap
+            );
             assert!(fit.objective < 1e-9, "{name}: {}", fit.objective);
         }
     }
