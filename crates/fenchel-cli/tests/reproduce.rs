@@ -32,13 +32,24 @@ fn claims(place: &Place, name: &str) -> Vec<serde_json::Value> {
 #[test]
 fn lists_what_there_is() {
     let names = names();
-    for name in ["table-1", "proposition-3.3", "theorem-4.9", "corollary-4.10", "figure-1"] {
+    for name in [
+        "table-1",
+        "proposition-3.3",
+        "theorem-4.9",
+        "corollary-4.10",
+        "figure-1",
+        "safe-kl",
+        "safe-kl-bounds",
+    ] {
         assert!(names.iter().any(|n| n == name), "{names:?}");
     }
     let mut once = names.clone();
     once.sort();
     once.dedup();
     assert_eq!(once.len(), names.len());
+    let list = Place::new().run(&["reproduce"]).out;
+    let takes: Vec<&str> = list.lines().filter(|l| l.ends_with("takes --data")).collect();
+    assert!(takes.len() == 1 && takes[0].contains("robust-regression"), "{list}");
     let help = Place::new().run(&["reproduce", "--help"]).out;
     assert!(help.contains("--quick") && help.contains("index.html") && !help.contains("tiny"), "{help}");
 }
@@ -54,6 +65,23 @@ fn refuses_in_the_users_terms() {
     place.refused(&["reproduce", "table-1", "--threads", "0"], &["threads", "at least 1"]);
     place.refused(&["reproduce", "table-1", "--seed", "-1"], &["--seed"]);
     place.refused(&["reproduce", "table-1", "--quick", "--tiny"], &["--quick"]);
+    place.refused(
+        &["reproduce", "robust-regression", "table-1", "--data", "houses.csv"],
+        &["--data", "table-1 takes no table", "robust-regression"],
+    );
+    place.refused(&["reproduce", "robust-regression", "--target", "y"], &["--data"]);
+    place.refused(&["reproduce", "--data", "houses.csv"], &["NAME"]);
+    let data = |file: &str, more: &[&str], parts: &[&str]| {
+        place.refused(&[&["reproduce", "robust-regression", "--tiny", "--data", file], more].concat(), parts);
+    };
+    data("houses.csv", &[], &["--data", "houses.csv", "no such file"]);
+    data(&place.file("words.csv", "x,y\n1,two\n"), &[], &["words.csv", "line 2", "two"]);
+    data(&place.file("one.csv", "y\n1\n2\n"), &[], &["one.csv", "a label"]);
+    data(
+        &place.file("two.csv", "x,price\n1,2\n3,4\n"),
+        &["--target", "prices"],
+        &["--target", "did you mean 'price'?"],
+    );
     place.file("taken", "");
     place.refused(&["reproduce", "table-1", "--tiny", "--out", "taken"], &["taken", "--out"]);
     assert!(!place.exists("fenchel-reproduce"), "nothing is written before names are known");
@@ -160,6 +188,35 @@ fn numbers_follow_the_seed() {
     assert_ne!(data("5"), data("6"));
 }
 
+/// A table of the user's takes the place of the one built in, wherever its label stands; the page says how to repeat it.
+#[test]
+fn experiments_run_on_data_of_the_users() {
+    let place = Place::new();
+    let row = |i: usize| {
+        let (a, b) = (i as f64 * 0.37 % 2.0, (i * i) as f64 * 0.11 % 3.0);
+        [a, b, a - 0.5 * b + (i % 7) as f64 / 7.0 + if i == 33 { 4.0 } else { 0.0 }]
+    };
+    let table = |names: &str, order: [usize; 3]| {
+        let line = |i: usize| order.map(|k| row(i)[k].to_string()).join(",") + "\n";
+        names.to_owned() + "\n" + &(0..300).map(line).collect::<String>()
+    };
+    let exact = |options: &[&str]| {
+        tiny(&place, &["robust-regression"], &[&["--quiet"], options].concat());
+        place.read("fenchel-reproduce/robust-regression/exact.csv")
+    };
+    let last = exact(&["--data", &place.file("last.csv", table("a,b,y", [0, 1, 2]))]);
+    let first = exact(&["--data", &place.file("my first.csv", table("y,a,b", [2, 0, 1])), "--target", "y"]);
+    assert_eq!(last, first);
+    let page = place.read("fenchel-reproduce/robust-regression/index.html");
+    browser::assert_well_formed(&page);
+    assert!(page.contains("--seed 1 --data 'my first.csv' --target y<"), "how to repeat it");
+    assert!(page.contains("300 rows of 2 features"));
+    let record: serde_json::Value =
+        serde_json::from_str(&place.read("fenchel-reproduce/robust-regression/claims.json")).unwrap();
+    assert_eq!(record["data"], "my first.csv");
+    assert_ne!(exact(&["--data", "last.csv", "--target", "1"]), last);
+}
+
 /// The verdicts that are facts of arithmetic, at any size.
 #[test]
 fn what_is_certain_comes_out_so() {
@@ -172,6 +229,8 @@ fn what_is_certain_comes_out_so() {
         "chebyshev-set",
         "discrete-choice",
         "knapsack",
+        "safe-kl",
+        "safe-kl-bounds",
     ];
     tiny(&place, &names, &[]);
     let verdicts = |name: &str| {
@@ -196,6 +255,8 @@ fn what_is_certain_comes_out_so() {
     };
     assert_eq!(failing("chebyshev-set"), ["Proposition 3.5, as printed"]);
     assert_eq!(failing("discrete-choice"), ["Proposition 3.4, as printed"]);
+    assert!(verdicts("safe-kl").iter().all(|v| v == "holds"));
+    assert_eq!(failing("safe-kl-bounds"), ["After Proposition 2.4, as printed"]);
     // By arithmetic: with an error of ε at most, the search cannot miss.
     let knapsack = claims(&place, "knapsack");
     let corollary = knapsack.iter().find(|c| c["place"] == "Corollary 2.5").unwrap();

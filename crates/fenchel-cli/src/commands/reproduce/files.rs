@@ -1,5 +1,6 @@
 //! The files of an experiment, and what is printed.
 
+use super::data::Data;
 use super::experiments::Experiment;
 use super::findings::{Cell, Claim, Findings, Table, Verdict};
 use super::lab::{Effort, Lab};
@@ -18,6 +19,8 @@ struct Record<'a> {
     paper: &'a str,
     seed: u64,
     effort: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
     claims: &'a [Claim],
 }
 
@@ -55,6 +58,7 @@ pub fn write(
         paper: experiment.paper,
         seed: lab.seed(),
         effort,
+        data: lab.data().map(Data::label),
         claims: &findings.claims,
     };
     let json = serde_json::to_string_pretty(&record)

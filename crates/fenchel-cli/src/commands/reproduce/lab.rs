@@ -1,12 +1,13 @@
 //! What an experiment gets: how large it is to be, its seed, all threads, and somebody who watches.
 
+use super::data::Data;
 use crate::failure::{Failure, Result};
 use crate::progress::{Display, interrupted};
-use fenchel::optim::{Flow, Progress};
+use fenchel::optim::{Flow, Observer, Progress};
 use fenchel::transport::{SemiDiscrete, Settings, Solution};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How large an experiment is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +25,19 @@ pub struct Lab {
     name: &'static str,
     seed: u64,
     effort: Effort,
+    data: Option<Arc<Data>>,
     display: Mutex<Display>,
 }
 
 impl Lab {
     /// A run; `quiet` shows nothing.
     pub fn new(name: &'static str, seed: u64, effort: Effort, quiet: bool) -> Self {
-        Lab { name, seed, effort, display: Mutex::new(Display::new(quiet)) }
+        Lab { name, seed, effort, data: None, display: Mutex::new(Display::new(quiet)) }
+    }
+
+    /// The same on a table of the user's, if there is one.
+    pub fn on(self, data: Option<Arc<Data>>) -> Self {
+        Lab { data, ..self }
     }
 
     /// The seed of all its randomness.
@@ -41,6 +48,11 @@ impl Lab {
     /// How large it is to be.
     pub fn effort(&self) -> Effort {
         self.effort
+    }
+
+    /// The table of the user's, if there is one.
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_deref()
     }
 
     /// One of three by effort: tiny, quick, full.
@@ -78,11 +90,15 @@ impl Lab {
         if interrupted() { Err(Failure::new("interrupted")) } else { Ok(()) }
     }
 
+    /// Stops what it watches at Ctrl-C.
+    pub fn observer(&self) -> impl Observer + use<> {
+        |_: &Progress<'_>| if interrupted() { Flow::Stop } else { Flow::Continue }
+    }
+
     /// Solves, and stops at Ctrl-C; never by the clock, on which no number may depend.
     pub fn solve(&self, problem: &SemiDiscrete, settings: &Settings) -> Result<Solution> {
-        let mut watch = |_: &Progress<'_>| if interrupted() { Flow::Stop } else { Flow::Continue };
         let settings = Settings { max_seconds: None, ..*settings };
-        let solution = problem.solve(&settings, &mut watch)?;
+        let solution = problem.solve(&settings, &mut self.observer())?;
         self.go_on()?;
         Ok(solution)
     }

@@ -1,5 +1,6 @@
 //! `fenchel reproduce`
 
+mod data;
 mod experiments;
 mod files;
 mod findings;
@@ -10,10 +11,12 @@ mod statistics;
 use crate::commands::transport::Directory;
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::progress::interrupted;
+use data::Data;
 use experiments::{EXPERIMENTS, Experiment};
 use fenchel::Error;
 use lab::{Effort, Lab};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 const NOTE: &str = "\
@@ -21,6 +24,8 @@ Examples:
   fenchel reproduce                       what there is
   fenchel reproduce figure-1 --quick      one of them, in less than two minutes
   fenchel reproduce all --out checked     all of them, in full
+  fenchel reproduce robust-regression --data houses.csv
+                                          one that takes a table of yours in place of its own
 
 Files written to DIR/NAME:
   index.html     what the paper claims, what came out and whether it holds, with the pictures; needs nothing else
@@ -58,6 +63,14 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 1)]
     pub seed: u64,
 
+    /// Table for an experiment on data, in place of its own: features and a label in each row (text, NPY)
+    #[arg(long, value_name = "FILE", requires = "names")]
+    pub data: Option<PathBuf>,
+
+    /// Column of the label in the table, by name or number [default: the last]
+    #[arg(long, value_name = "COLUMN", requires = "data", allow_negative_numbers = true)]
+    pub target: Option<String>,
+
     /// Threads [default: all]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub threads: Option<usize>,
@@ -77,6 +90,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
     if args.threads == Some(0) {
         return Err(Error::invalid("threads", 0, "at least 1").into());
     }
+    let data = read_data(args, &chosen)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
         .build()
@@ -91,7 +105,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
             _ => Effort::Full,
         };
         let start = Instant::now();
-        let lab = Lab::new(experiment.name, args.seed, effort, args.quiet);
+        let lab = Lab::new(experiment.name, args.seed, effort, args.quiet).on(data.clone());
         let found = pool.install(|| (experiment.run)(&lab));
         lab.finish();
         let findings = match found {
@@ -120,9 +134,21 @@ fn list() -> String {
             paper = e.paper;
             text.push_str(&format!("{}{paper}\n", if text.is_empty() { "" } else { "\n" }));
         }
-        text.push_str(&format!("  {:width$}  {}\n", e.name, e.title));
+        let data = if e.takes_data { "; takes --data" } else { "" };
+        text.push_str(&format!("  {:width$}  {}{data}\n", e.name, e.title));
     }
     text + "\n`fenchel reproduce NAME` runs one, `fenchel reproduce all` runs them all; --quick for a first look.\n"
+}
+
+/// The table of the user's, if there is one, which every experiment has to take.
+fn read_data(args: &Args, chosen: &[&Experiment]) -> Result<Option<Arc<Data>>> {
+    let Some(path) = &args.data else { return Ok(None) };
+    if let Some(without) = chosen.iter().find(|e| !e.takes_data) {
+        let with: Vec<&str> = EXPERIMENTS.iter().filter(|e| e.takes_data).map(|e| e.name).collect();
+        let message = format!("--data: {} takes no table; those that do: {}", without.name, with.join(", "));
+        return Err(Failure::new(message));
+    }
+    Ok(Some(Arc::new(Data::read(path, args.target.as_deref())?)))
 }
 
 /// The experiments of these names, each once, in the order of the list if all are meant.

@@ -1,5 +1,6 @@
 //! The page of an experiment: one HTML file that needs nothing else, neither network nor script.
 
+use super::data::Data;
 use super::experiments::Experiment;
 use super::findings::{Claim, Findings, Table, Verdict};
 use super::lab::{Effort, Lab};
@@ -60,10 +61,11 @@ pub fn page(
         Effort::Tiny => " --tiny",
     };
     body.push_str(&format!(
-        "<p>To repeat it: <code>fenchel reproduce {}{option} --seed {}</code> (took {}). The numbers behind the \
+        "<p>To repeat it: <code>fenchel reproduce {}{option} --seed {}{}</code> (took {}). The numbers behind the \
          pictures are beside this page: {}.</p>\n<p>fenchel {}</p>\n</footer>\n",
         experiment.name,
         lab.seed(),
+        escaped(&lab.data().map(Data::options).unwrap_or_default()),
         report::seconds(seconds),
         files.iter().filter(|f| f.ends_with(".csv")).map(|f| link(f)).collect::<Vec<_>>().join(", "),
         env!("CARGO_PKG_VERSION"),

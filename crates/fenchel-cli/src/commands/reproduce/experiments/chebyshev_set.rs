@@ -18,6 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "chebyshev-set",
     title: "Section 3.2: the best expected maximum over noise with a given covariance, by its semidefinite program",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

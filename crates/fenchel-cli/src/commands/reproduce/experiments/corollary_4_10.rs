@@ -16,6 +16,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "corollary-4.10",
     title: "Theorem 4.6 and Corollary 4.10: guaranteed and measured suboptimality",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

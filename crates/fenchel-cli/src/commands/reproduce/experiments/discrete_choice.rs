@@ -18,6 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "discrete-choice",
     title: "Section 3.1 and 3.3: expected maxima and choice frequencies, by drawing the noise",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

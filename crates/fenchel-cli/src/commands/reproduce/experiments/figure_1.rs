@@ -15,6 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "figure-1",
     title: "Figure 1: how fast averaged stochastic gradients converge, with and without regularisation",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

@@ -18,6 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "knapsack",
     title: "Section 2: volumes of knapsack polytopes from transport distances, by noisy binary search",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

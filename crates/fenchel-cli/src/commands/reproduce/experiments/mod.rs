@@ -7,6 +7,9 @@ mod figure_1;
 mod knapsack;
 mod polytope;
 mod proposition_3_3;
+mod robust_regression;
+mod safe_kl;
+mod safe_kl_bounds;
 mod section_5;
 mod table_1;
 mod theorem_4_9;
@@ -23,12 +26,18 @@ pub struct Experiment {
     pub title: &'static str,
     /// The paper whose claims these are.
     pub paper: &'static str,
+    /// Whether a table of the user's can take the place of its own data.
+    pub takes_data: bool,
     /// Runs it.
     pub run: fn(&Lab) -> Result<Findings>,
 }
 
 /// Semi-discrete optimal transport: hardness, regularization and numerical solution.
 const SEMI_DISCRETE: &str = "Taşkesen, Shafieezadeh-Abadeh and Kuhn (2022), semi-discrete optimal transport";
+
+/// Improved stochastic optimization of LogSumExp, in two versions with different experiments.
+const LOG_SUM_EXP: &str =
+    "Gladin, Kroshnin, Zhu and Dvurechensky (2025), stochastic optimisation of log-sum-exp";
 
 /// All of them, in the order of the papers.
 pub const EXPERIMENTS: &[Experiment] = &[
@@ -40,4 +49,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
     theorem_4_9::EXPERIMENT,
     corollary_4_10::EXPERIMENT,
     figure_1::EXPERIMENT,
+    safe_kl::EXPERIMENT,
+    safe_kl_bounds::EXPERIMENT,
+    robust_regression::EXPERIMENT,
 ];

@@ -19,6 +19,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "proposition-3.3",
     title: "Proposition 3.3: how far regularisation moves the optimal cost, against its bound",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

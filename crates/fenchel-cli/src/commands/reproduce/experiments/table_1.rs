@@ -16,6 +16,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "table-1",
     title: "Table 1: marginal generating functions and the divergences they generate",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 

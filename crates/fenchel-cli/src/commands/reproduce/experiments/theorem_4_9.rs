@@ -15,6 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "theorem-4.9",
     title: "Theorem 4.9: accuracy of the weights against passes of bisection, beside Newton's method",
     paper: SEMI_DISCRETE,
+    takes_data: false,
     run,
 };
 
