@@ -44,6 +44,13 @@ impl Rng {
         (wide >> 64) as u64
     }
 
+    /// Puts items in random order, each order as likely as any other (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i as u64 + 1) as usize);
+        }
+    }
+
     /// Standard normal.
     #[inline]
     pub fn normal(&mut self) -> f64 {
@@ -134,6 +141,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_order_is_as_likely() {
+        // χ² with 5 degrees of freedom: above 30.9 with probability 1e-5.
+        let mut rng = Rng::new(8);
+        let mut counts = std::collections::HashMap::new();
+        for _ in 0..60_000 {
+            let mut items = [0, 1, 2];
+            rng.shuffle(&mut items);
+            *counts.entry(items).or_insert(0.0) += 1.0;
+        }
+        let chi2: f64 = counts.values().map(|c| (c - 1e4) * (c - 1e4) / 1e4).sum();
+        assert!(counts.len() == 6 && chi2 < 30.9, "{counts:?}");
+        rng.shuffle::<u8>(&mut []);
     }
 
     #[test]

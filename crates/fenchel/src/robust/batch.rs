@@ -1,7 +1,7 @@
 //! Examples in batches.
 
 use super::objective::Objective;
-use super::passes::Rows;
+use super::rows::Rows;
 use crate::measure::Rng;
 
 /// All examples, to be drawn in batches.
@@ -45,15 +45,8 @@ impl<'a> Batches<'a> {
     /// All examples in random order.
     pub(crate) fn order(&self, rng: &mut Rng) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        for i in (1..order.len()).rev() {
-            order.swap(i, rng.below(i as u64 + 1) as usize);
-        }
+        rng.shuffle(&mut order);
         order
-    }
-
-    /// n p̂ of an example: 1 where all weigh the same.
-    pub(crate) fn weight(&self, i: u32) -> f64 {
-        self.objective.eta[i as usize] * self.len() as f64
     }
 
     /// p̂ of an example.
@@ -61,25 +54,19 @@ impl<'a> Batches<'a> {
         self.objective.eta[i as usize]
     }
 
-    /// The same with everything else that is known of these examples.
+    /// Gathers features column by column, labels and weights of some examples.
     pub(crate) fn fill(&self, ids: &[u32], to: &mut Rows) {
-        self.gather(ids, &mut to.x, &mut to.y);
+        let (n, m) = (ids.len(), self.objective.design.columns);
+        to.x.resize(n * m, 0.0);
+        for (r, i) in ids.iter().enumerate() {
+            let row = &self.rows[*i as usize * m..(*i as usize + 1) * m];
+            row.iter().enumerate().for_each(|(j, v)| to.x[j * n + r] = *v);
+        }
         to.ids.clear();
         to.ids.extend(ids);
+        to.y.clear();
+        to.y.extend(ids.iter().map(|i| self.objective.labels[*i as usize]));
         to.eta.clear();
         to.eta.extend(ids.iter().map(|i| self.eta(*i)));
-    }
-
-    /// Features column by column and labels of some examples.
-    pub(crate) fn gather(&self, rows: &[u32], x: &mut Vec<f64>, y: &mut Vec<f64>) {
-        let m = self.objective.design.columns;
-        let n = rows.len();
-        x.resize(n * m, 0.0);
-        y.clear();
-        for (r, i) in rows.iter().enumerate() {
-            let row = &self.rows[*i as usize * m..(*i as usize + 1) * m];
-            row.iter().enumerate().for_each(|(j, v)| x[j * n + r] = *v);
-            y.push(self.objective.labels[*i as usize]);
-        }
     }
 }

@@ -91,27 +91,12 @@ impl Design {
         self.n.div_ceil(self.height)
     }
 
-    /// What a block of examples has for scores under parameters γ, those of one score after another: into `out`, which has
-    /// the scores of one example after another. `room` is for a score of the block.
-    pub(crate) fn scores_of(&self, b: usize, gamma: &[f64], room: &mut Vec<f64>, out: &mut [f64]) {
-        let (x, m) = (self.block(b), self.columns);
-        let k = gamma.len() / m;
-        if k == 1 {
-            return combine(x, gamma, out);
-        }
-        room.resize(out.len() / k, 0.0);
-        for (c, gamma) in gamma.chunks_exact(m).enumerate() {
-            combine(x, gamma, room);
-            out.iter_mut().skip(c).step_by(k).zip(&*room).for_each(|(out, z)| *out = *z);
-        }
-    }
-
-    /// [`Design::scores_of`] all examples.
+    /// [`scores_of`] all examples.
     pub(crate) fn scores(&self, gamma: &[f64], out: &mut [f64]) {
         let k = gamma.len() / self.columns;
         out.par_chunks_mut(self.height * k)
             .enumerate()
-            .for_each_init(Vec::new, |room, (b, out)| self.scores_of(b, gamma, room, out));
+            .for_each_init(Vec::new, |room, (b, out)| scores_of(self.block(b), gamma, k, room, out));
     }
 
     /// Σ_i w_ic x_ij for c < k and all j, those of one c after another; `weigh` fills in the weights of an example.
@@ -180,5 +165,18 @@ impl Design {
             }
         }
         (intercept, coefficients)
+    }
+}
+
+/// The k scores of examples whose features are `x`, column by column, under parameters γ, those of one score after another:
+/// into `out`, which has the scores of one example after another. `room` is for one score of all.
+pub(crate) fn scores_of(x: &[f64], gamma: &[f64], k: usize, room: &mut Vec<f64>, out: &mut [f64]) {
+    if k == 1 {
+        return combine(x, gamma, out);
+    }
+    room.resize(out.len() / k, 0.0);
+    for (c, gamma) in gamma.chunks_exact(gamma.len() / k).enumerate() {
+        combine(x, gamma, room);
+        out.iter_mut().skip(c).step_by(k).zip(&*room).for_each(|(out, z)| *out = *z);
     }
 }

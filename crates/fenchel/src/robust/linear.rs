@@ -260,20 +260,7 @@ impl<'a> Linear<'a> {
         }
         let mut run = Loop::new(precision.max_seconds, observer);
         let exact = self.objective();
-        let mut state = State::default();
-        exact.evaluate(&gamma, &mut state);
-        if !state.value.is_finite() {
-            return Err(Error::invalid(
-                "losses",
-                "out of range at the coefficients to start from",
-                "finite numbers: labels or coefficients may be too large",
-            ));
-        }
-        // The scale of objectives is that of coefficients 0, wherever the fit starts.
-        let (start, mut at_zero) = (state.value, State::default());
-        exact.evaluate(&vec![0.0; gamma.len()], &mut at_zero);
-        let first = if at_zero.value.is_finite() { at_zero.value.abs() } else { start.abs() };
-        let mut best = Best { gamma: gamma.clone(), objective: start, lower: self.least() };
+        let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let widest = self.first_width(&state.losses);
         let mut width = near.map_or(widest, |near| near.min(widest));
         let (mut iterations, mut idle) = (0_u32, 0);
@@ -281,7 +268,7 @@ impl<'a> Linear<'a> {
             let is_last = self.is_last(width, &state);
             let smooth = stage(&exact, if is_last { 0.0 } else { width });
             smooth.evaluate(&gamma, &mut state);
-            let wanted = best.wanted(precision.tolerance, first);
+            let wanted = best.wanted(precision.tolerance);
             let near_end = is_last || width < 1e3 * wanted;
             // Bounds are good only where the slopes are those of a minimum, within the width that corners have.
             let mut gain = match (is_last, near_end) {
@@ -311,7 +298,7 @@ impl<'a> Linear<'a> {
                     let before = best.gap();
                     self.note(&exact, &smooth, &gamma, &mut state, &mut best);
                     idle = if best.gap() < 0.9 * before { 0 } else { idle + 1 };
-                    if best.gap() <= best.wanted(precision.tolerance, first) {
+                    if best.gap() <= best.wanted(precision.tolerance) {
                         ended = ended.or(Some(Status::Converged));
                     }
                 }
@@ -324,12 +311,34 @@ impl<'a> Linear<'a> {
                 break status;
             }
             // Widths that cannot be told from 0, or that change nothing any more.
-            if is_last || width < 1e-16 * best.objective.abs().max(1e-6 * first) || idle >= 8 {
+            if is_last || width < best.wanted(1e-16) || idle >= 8 {
                 break Status::Stalled;
             }
             width /= FALL;
         };
         Ok(self.finish(&exact, best, status, iterations, run.seconds()))
+    }
+
+    /// Where a fit begins: the state at γ, and what is known of the minimum there.
+    pub(super) fn begun(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
+        let (mut state, mut at_zero) = (State::default(), State::default());
+        exact.evaluate(gamma, &mut state);
+        if !state.value.is_finite() {
+            return Err(Error::invalid(
+                "losses",
+                "out of range at the coefficients to start from",
+                "finite numbers: labels or coefficients may be too large",
+            ));
+        }
+        exact.evaluate(&vec![0.0; gamma.len()], &mut at_zero);
+        let first = if at_zero.value.is_finite() { at_zero.value } else { state.value };
+        let best = Best {
+            gamma: gamma.to_vec(),
+            objective: state.value,
+            lower: self.least(),
+            scale: 1e-6 * first.abs(),
+        };
+        Ok((state, best))
     }
 
     /// What is minimised, in units of the design.
@@ -475,6 +484,8 @@ pub(super) struct Best {
     pub gamma: Vec<f64>,
     pub objective: f64,
     pub lower: f64,
+    /// An objective that falls to nothing is measured by this, a part of that of coefficients 0, wherever a fit starts.
+    pub scale: f64,
 }
 
 impl Best {
@@ -482,9 +493,9 @@ impl Best {
         self.objective - self.lower
     }
 
-    /// The gap asked for; an objective that falls to nothing is measured by where it began.
-    pub(super) fn wanted(&self, tolerance: f64, first: f64) -> f64 {
-        tolerance * self.objective.abs().max(1e-6 * first)
+    /// The gap asked for.
+    pub(super) fn wanted(&self, tolerance: f64) -> f64 {
+        tolerance * self.objective.abs().max(self.scale)
     }
 }
 

@@ -20,6 +20,7 @@ mod newton;
 mod objective;
 mod passes;
 mod risk;
+mod rows;
 mod sgd;
 pub mod validation;
 

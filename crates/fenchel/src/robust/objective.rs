@@ -1,7 +1,7 @@
 //! The objective of a linear model: value, gradient and Hessian.
 
 use super::corner::modulus;
-use super::design::Design;
+use super::design::{Design, scores_of};
 use super::loss::{Loss, Slots};
 use super::risk::{Curvature, Risk, Worst};
 use crate::divergence::Scratch;
@@ -106,7 +106,7 @@ impl Objective<'_> {
             .zip(state.losses.par_chunks_mut(height))
             .enumerate()
             .map_init(Vec::new, |room, (b, (((z, slope), curvature), losses))| {
-                self.design.scores_of(b, gamma, room, z);
+                scores_of(self.design.block(b), gamma, k, room, z);
                 let here = b * height..b * height + losses.len();
                 self.loss.derive_all(z, &self.labels[here.clone()], Slots { slope, curvature, losses });
                 losses.iter().zip(&self.eta[here]).all(|(loss, eta)| loss.is_finite() || *eta == 0.0)

@@ -17,7 +17,7 @@
 use super::loss::{Labels, Loss};
 use super::{Examples, Fit, Linear, LinearModel, Options, Precision, Risk, Strength};
 use crate::divergence::{Divergence, pairwise};
-use crate::measure::{Rng, stream};
+use crate::measure::stream;
 use crate::optim::{Flow, Observer, Progress, Status};
 use crate::smoothmax::reference::normalised;
 use crate::{Error, Result};
@@ -362,7 +362,7 @@ impl Validation {
             _ => vec![0; n],
         };
         let mut order: Vec<usize> = (0..n).collect();
-        shuffle(&mut order, &mut stream(self.seed, PURPOSE, 0));
+        stream(self.seed, PURPOSE, 0).shuffle(&mut order);
         let mut size = vec![0_usize; n];
         class.iter().for_each(|c| size[*c] += 1);
         // One class after another spreads them; small ones first, so that two examples outside the largest are in different folds.
@@ -413,13 +413,6 @@ fn ranks<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Vec<usize> {
     sorted.sort_unstable();
     sorted.dedup();
     values.iter().map(|value| sorted.partition_point(|other| other < value)).collect()
-}
-
-/// Fisher and Yates.
-fn shuffle(order: &mut [usize], rng: &mut Rng) {
-    for i in (1..order.len()).rev() {
-        order.swap(i, rng.below(i as u64 + 1) as usize);
-    }
 }
 
 /// Some of the examples, with their weights.

@@ -14,12 +14,12 @@
 //! a batch and of two Hessians.
 
 mod quadratic;
-mod rows;
 
 use super::batch::Batches;
 use super::linear::{Best, stage};
 use super::newton::scaled_solve;
 use super::objective::{Objective, Penalty, State};
+use super::rows::{Derived, Rows};
 use super::{Linear, Risk, Strength, Trained};
 use crate::divergence::{Divergence, Row, Scratch};
 use crate::measure::stream;
@@ -27,8 +27,6 @@ use crate::optim::{Loop, Observer, Progress, Status};
 use crate::simd::dot;
 use crate::{Error, Result};
 use quadratic::Quadratic;
-use rows::Derived;
-pub(crate) use rows::Rows;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -104,14 +102,7 @@ impl Linear<'_> {
             start.map_or_else(|| Ok(vec![0.0; self.parameters()]), |start| self.checked_start(start))?;
         let exact = self.objective();
         let mut run = Loop::new(None, observer);
-        let mut state = State::default();
-        exact.evaluate(&gamma, &mut state);
-        if !state.value.is_finite() {
-            let expected = "finite numbers: labels or coefficients may be too large";
-            return Err(Error::invalid("losses", "out of range at the coefficients to start from", expected));
-        }
-        let first = state.value.abs();
-        let mut best = Best { gamma: gamma.clone(), objective: state.value, lower: f64::NEG_INFINITY };
+        let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let mut history = vec![state.value];
         let mut walk = Walk::new(self.risk(), &exact, settings, gamma)?;
         let mut status = Status::MaxIterations;
@@ -156,13 +147,13 @@ impl Linear<'_> {
             }
             if walk.is_at_last() {
                 self.bound(&exact, walk.lambda, &mut state, &mut best);
-                if best.gap() <= best.wanted(tolerance, first) {
+                if best.gap() <= best.wanted(tolerance) {
                     status = Status::Converged;
                     break;
                 }
             }
         }
-        if best.lower == f64::NEG_INFINITY {
+        if !walk.is_at_last() {
             self.bound(&exact, walk.lambda, &mut state, &mut best);
         }
         let steps = walk.steps;
@@ -419,8 +410,7 @@ impl<'a> Walk<'a> {
         let mut share = 1.0;
         if rest.mass > 0.0 {
             let scale = (1.0 - kept_mass).max(0.0) / rest.mass;
-            let sums = rest.clone();
-            rest.scale_add(0.0, scale, &sums);
+            rest.scale_add(scale, 0.0, &self.before);
         } else if kept_mass > 0.0 {
             share = 1.0 / kept_mass;
         }

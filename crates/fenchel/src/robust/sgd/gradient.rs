@@ -4,10 +4,11 @@ use super::Method;
 use crate::divergence::Scratch;
 use crate::measure::{Rng, stream};
 use crate::robust::batch::Batches;
-use crate::robust::loss::Slots;
 use crate::robust::objective::{Objective, State};
 use crate::robust::risk::{Risk, Strength};
-use crate::simd::{combine, dot};
+use crate::robust::rows::Rows;
+use crate::simd::dot;
+use std::ops::Range;
 
 /// The multiplier of a radius is not taken below this share of where it starts.
 const LEAST: f64 = 1e-6;
@@ -42,16 +43,12 @@ impl Point {
 /// Room to work in.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
-    x: Vec<f64>,
-    y: Vec<f64>,
-    z: Vec<f64>,
-    column: Vec<f64>,
-    slope: Vec<f64>,
-    curvature: Vec<f64>,
-    losses: Vec<f64>,
-    eta: Vec<f64>,
-    /// What the slope of each loss is multiplied by.
+    batch: Rows,
+    /// What the slope of each loss is multiplied by, and that times a slope.
     p: Vec<f64>,
+    column: Vec<f64>,
+    /// Weights of a batch that sum to 1.
+    eta: Vec<f64>,
     scratch: Scratch,
     rng: Rng,
     drawn: Vec<u32>,
@@ -60,15 +57,10 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(seed: u64) -> Self {
         Room {
-            x: Vec::new(),
-            y: Vec::new(),
-            z: Vec::new(),
-            column: Vec::new(),
-            slope: Vec::new(),
-            curvature: Vec::new(),
-            losses: Vec::new(),
-            eta: Vec::new(),
+            batch: Rows::default(),
             p: Vec::new(),
+            column: Vec::new(),
+            eta: Vec::new(),
             scratch: Scratch::default(),
             rng: stream(seed, 3, 0),
             drawn: Vec::new(),
@@ -126,7 +118,7 @@ impl<'a> Estimator<'a> {
         } else {
             self.evaluate(batches, rows, at, room);
             let n = rows.len();
-            self.weigh(batches, rows, 0..n, at, out, room);
+            self.weigh(0..n, at, out, room);
             self.add(1.0, 0..n, out, room);
         }
         for (j, g) in out.gamma.iter_mut().enumerate() {
@@ -136,46 +128,21 @@ impl<'a> Estimator<'a> {
 
     /// Losses of a batch, with their slopes.
     fn evaluate(&self, batches: &Batches<'_>, rows: &[u32], at: &Point, room: &mut Room) {
-        let (n, k, m) = (rows.len(), self.exact.loss.scores(), self.exact.design.columns);
-        batches.gather(rows, &mut room.x, &mut room.y);
-        for (buffer, size) in [
-            (&mut room.z, n * k),
-            (&mut room.slope, n * k),
-            (&mut room.curvature, n * k * k),
-            (&mut room.losses, n),
-            (&mut room.p, n),
-            (&mut room.column, n),
-        ] {
-            buffer.resize(size, 0.0);
-        }
-        for (c, gamma) in at.gamma.chunks_exact(m).enumerate() {
-            if k == 1 {
-                combine(&room.x, gamma, &mut room.z);
-            } else {
-                combine(&room.x, gamma, &mut room.column);
-                room.z.iter_mut().skip(c).step_by(k).zip(&room.column).for_each(|(z, v)| *z = *v);
-            }
-        }
-        let Room { z, y, slope, curvature, losses, .. } = room;
-        self.exact.loss.derive_all(z, y, Slots { slope, curvature, losses });
+        batches.fill(rows, &mut room.batch);
+        // In all methods it is n p̂ that counts, 1 where all weigh the same.
+        room.batch.eta.iter_mut().for_each(|eta| *eta *= batches.len() as f64);
+        room.batch.evaluate(&*self.exact.loss, &at.gamma);
+        room.p.resize(rows.len(), 0.0);
+        room.column.resize(rows.len(), 0.0);
     }
 
     /// What the slopes of part of a batch are multiplied by, into `room.p`; what α and λ are to be moved by, into `out`.
-    fn weigh(
-        &self,
-        batches: &Batches<'_>,
-        rows: &[u32],
-        part: std::ops::Range<usize>,
-        at: &Point,
-        out: &mut Point,
-        room: &mut Room,
-    ) {
+    fn weigh(&self, part: Range<usize>, at: &Point, out: &mut Point, room: &mut Room) {
         let count = part.len() as f64;
-        let rows = &rows[part.clone()];
-        let losses = &room.losses[part.clone()];
+        let (losses, weights) = (&room.batch.losses[part.clone()], &room.batch.eta[part.clone()]);
         let p = &mut room.p[part];
         let Some(f) = self.risk.divergence() else {
-            p.iter_mut().zip(rows).for_each(|(p, i)| *p = batches.weight(*i) / count);
+            p.iter_mut().zip(weights).for_each(|(p, weight)| *p = weight / count);
             return;
         };
         match self.method {
@@ -185,9 +152,9 @@ impl<'a> Estimator<'a> {
                     Strength::Radius(_) => at.lambda,
                 };
                 let (mut mass, mut rise) = (0.0, 0.0);
-                for ((p, loss), i) in p.iter_mut().zip(losses).zip(rows) {
+                for ((p, loss), own) in p.iter_mut().zip(losses).zip(weights) {
                     let s = (loss - at.alpha) / lambda;
-                    let share = batches.weight(*i) / count;
+                    let share = own / count;
                     let weight = f.conj_prime(s);
                     *p = share * weight;
                     mass += *p;
@@ -204,7 +171,7 @@ impl<'a> Estimator<'a> {
             }
             Method::BatchWeights | Method::Multilevel => {
                 room.eta.clear();
-                room.eta.extend(rows.iter().map(|i| batches.weight(*i)));
+                room.eta.extend(weights);
                 let total: f64 = room.eta.iter().sum();
                 // A batch without weight says nothing.
                 if total > 0.0 && losses.iter().all(|loss| loss.is_finite()) {
@@ -215,24 +182,24 @@ impl<'a> Estimator<'a> {
                 }
             }
             Method::SumOfExponentials => {
-                for ((p, loss), i) in p.iter_mut().zip(losses).zip(rows) {
-                    *p = batches.weight(*i) / count * (loss / at.lambda).exp();
+                for ((p, loss), own) in p.iter_mut().zip(losses).zip(weights) {
+                    *p = own / count * (loss / at.lambda).exp();
                 }
             }
         }
     }
 
     /// Adds `factor` Σ p_r ∇ℓ_r over part of a batch.
-    fn add(&self, factor: f64, part: std::ops::Range<usize>, out: &mut Point, room: &mut Room) {
+    fn add(&self, factor: f64, part: Range<usize>, out: &mut Point, room: &mut Room) {
         let (k, m) = (self.exact.loss.scores(), self.exact.design.columns);
-        let n = room.losses.len();
+        let n = room.batch.losses.len();
         for (c, gradient) in out.gamma.chunks_exact_mut(m).enumerate() {
             let weights = &mut room.column[..part.len()];
             for (w, r) in weights.iter_mut().zip(part.clone()) {
                 // What has no weight may have a slope that is infinite.
-                *w = if room.p[r] == 0.0 { 0.0 } else { factor * room.p[r] * room.slope[r * k + c] };
+                *w = if room.p[r] == 0.0 { 0.0 } else { factor * room.p[r] * room.batch.slope[r * k + c] };
             }
-            for (g, x) in gradient.iter_mut().zip(room.x.chunks_exact(n)) {
+            for (g, x) in gradient.iter_mut().zip(room.batch.x.chunks_exact(n)) {
                 *g += dot(weights, &x[part.clone()]);
             }
         }
@@ -243,7 +210,7 @@ impl<'a> Estimator<'a> {
     fn multilevel(&self, batches: &Batches<'_>, rows: &[u32], at: &Point, out: &mut Point, room: &mut Room) {
         self.evaluate(batches, rows, at, room);
         let n = rows.len();
-        self.weigh(batches, rows, 0..n, at, out, room);
+        self.weigh(0..n, at, out, room);
         self.add(1.0, 0..n, out, room);
         let most = (batches.len() / n.max(1)).max(2).ilog2();
         let mut level = 1;
@@ -256,10 +223,10 @@ impl<'a> Estimator<'a> {
         drawn.clear();
         drawn.extend((0..size).map(|_| room.rng.below(batches.len() as u64) as u32));
         self.evaluate(batches, &drawn, at, room);
-        self.weigh(batches, &drawn, 0..size, at, out, room);
+        self.weigh(0..size, at, out, room);
         self.add(1.0 / chance, 0..size, out, room);
         for half in [0..size / 2, size / 2..size] {
-            self.weigh(batches, &drawn, half.clone(), at, out, room);
+            self.weigh(half.clone(), at, out, room);
             self.add(-0.5 / chance, half, out, room);
         }
         room.drawn = drawn;

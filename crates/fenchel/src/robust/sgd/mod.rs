@@ -13,7 +13,7 @@
 mod gradient;
 
 use super::batch::Batches;
-use super::linear::{Best, stage};
+use super::linear::stage;
 use super::objective::State;
 use super::{Fit, Linear, Risk, Strength};
 use crate::divergence::{Divergence, SafeKl};
@@ -212,13 +212,8 @@ impl Linear<'_> {
             Some(start) => self.checked_start(start)?,
         };
         let mut run = Loop::new(None, observer);
-        let mut state = State::default();
-        exact.evaluate(&gamma, &mut state);
-        let first = state.value;
-        if !first.is_finite() {
-            let expected = "finite numbers: labels or coefficients may be too large";
-            return Err(Error::invalid("losses", "out of range at the coefficients to start from", expected));
-        }
+        let (mut state, mut best) = self.begun(&exact, &gamma)?;
+        let first = best.objective;
         let estimator = Estimator::new(settings.method, &risk, &exact, &state);
         let batches = Batches::new(&exact, settings.batch);
         let bounded = risk.divergence().is_none_or(|f| f.cap().is_finite());
@@ -234,8 +229,6 @@ impl Linear<'_> {
         }
 
         let mut history = vec![first];
-        let mut best =
-            Best { gamma: training.point.gamma.clone(), objective: first, lower: f64::NEG_INFINITY };
         let mut kept = training.clone();
         let mut ended = None;
         for epoch in 0..settings.epochs {
@@ -280,8 +273,7 @@ impl Linear<'_> {
         if settings.step.is_some() && state.value.is_finite() && ended != Some(Status::Diverged) {
             (best.gamma, best.objective) = (last, state.value);
         }
-        let width =
-            if self.has_corners() { 1e-4 * best.objective.abs().max(1e-6 * first.abs()) } else { 0.0 };
+        let width = if self.has_corners() { best.wanted(1e-4) } else { 0.0 };
         let smooth = stage(&exact, width);
         smooth.evaluate(&best.gamma, &mut state);
         if state.value.is_finite() {
@@ -290,7 +282,7 @@ impl Linear<'_> {
         }
         let status = match ended {
             Some(status) => status,
-            None if best.gap() <= best.wanted(tolerance, first.abs()) => Status::Converged,
+            None if best.gap() <= best.wanted(tolerance) => Status::Converged,
             None => Status::MaxIterations,
         };
         let (overflows, steps) = (training.overflows, training.steps);

@@ -1,8 +1,9 @@
 //! Rows at a point: losses, weights, and what they add to a gradient and a Hessian in (θ, α).
 
+use super::design::scores_of;
+use super::loss::{Loss, Slots};
 use crate::divergence::Divergence;
-use crate::robust::loss::{Loss, Slots};
-use crate::simd::{add_gram, combine, dot};
+use crate::simd::{add_gram, dot};
 
 /// Some rows, column by column, and what is known of them at the point evaluated last.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Rows {
     /// p̂.
     pub eta: Vec<f64>,
     pub losses: Vec<f64>,
-    slope: Vec<f64>,
+    pub slope: Vec<f64>,
     curvature: Vec<f64>,
     z: Vec<f64>,
     w: Vec<f64>,
@@ -25,14 +26,14 @@ pub(crate) struct Rows {
 
 /// Of a function of (θ, α): value, gradient, and the lower triangle of the Hessian.
 #[derive(Debug)]
-pub(super) struct Derived<'a> {
+pub(crate) struct Derived<'a> {
     pub gradient: &'a mut [f64],
     pub hessian: &'a mut [f64],
 }
 
 impl Rows {
     /// Losses at θ, with their derivatives.
-    pub(super) fn evaluate(&mut self, loss: &dyn Loss, gamma: &[f64]) {
+    pub(crate) fn evaluate(&mut self, loss: &dyn Loss, gamma: &[f64]) {
         let (n, k) = (self.y.len(), loss.scores());
         for (buffer, size) in [
             (&mut self.z, n * k),
@@ -48,28 +49,20 @@ impl Rows {
         if n == 0 {
             return;
         }
-        let m = gamma.len() / k;
-        for (c, gamma) in gamma.chunks_exact(m).enumerate() {
-            if k == 1 {
-                combine(&self.x, gamma, &mut self.z);
-            } else {
-                combine(&self.x, gamma, &mut self.column);
-                self.z.iter_mut().skip(c).step_by(k).zip(&self.column).for_each(|(z, v)| *z = *v);
-            }
-        }
+        scores_of(&self.x, gamma, k, &mut self.column, &mut self.z);
         let slots =
             Slots { slope: &mut self.slope, curvature: &mut self.curvature, losses: &mut self.losses };
         loss.derive_all(&self.z, &self.y, slots);
     }
 
     /// Σ p̂ λ f*((ℓ − α)/λ) over the rows, times `share`.
-    pub(super) fn value(&self, f: &dyn Divergence, alpha: f64, lambda: f64, share: f64) -> f64 {
+    pub(crate) fn value(&self, f: &dyn Divergence, alpha: f64, lambda: f64, share: f64) -> f64 {
         let each = self.losses.iter().zip(&self.eta).filter(|(_, eta)| **eta > 0.0);
         share * lambda * each.map(|(loss, eta)| eta * f.conj((loss - alpha) / lambda)).sum::<f64>()
     }
 
     /// Adds `share` times the gradient and the Hessian of [`Rows::value`].
-    pub(super) fn add(&mut self, f: &dyn Divergence, alpha: f64, lambda: f64, share: f64, to: Derived<'_>) {
+    pub(crate) fn add(&mut self, f: &dyn Divergence, alpha: f64, lambda: f64, share: f64, to: Derived<'_>) {
         let n = self.y.len();
         if n == 0 {
             return;
@@ -122,7 +115,7 @@ impl Rows {
     }
 
     /// Exchanges a row with one of others; what is known of both at the same point goes with them.
-    pub(super) fn swap(&mut self, r: usize, other: &mut Rows, q: usize) {
+    pub(crate) fn swap(&mut self, r: usize, other: &mut Rows, q: usize) {
         let (n, k) = (self.y.len(), other.y.len());
         std::mem::swap(&mut self.ids[r], &mut other.ids[q]);
         for j in 0..self.x.len() / n {
