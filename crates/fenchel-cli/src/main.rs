@@ -1,7 +1,8 @@
 //! The command `fenchel`.
 //!
 //! Each subcommand is one file in `commands`; what they share is beside it: reading measures (`input`), progress
-//! and interruption (`progress`), numbers as people read them (`report`), pictures (`picture`).
+//! and interruption (`progress`), numbers as people read them (`report`), pictures (`picture`), the
+//! files of a result (`results`).
 
 mod args;
 mod checkpoint;
@@ -12,6 +13,7 @@ mod memory;
 mod picture;
 mod progress;
 mod report;
+mod results;
 
 use clap::Parser;
 use clap::error::ErrorKind;

@@ -1,8 +1,8 @@
 //! `fenchel max FILE`
 
-use crate::commands::transport::quoted;
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::report;
+use crate::results::{json, quoted};
 use fenchel::measure::file::{Table, write_atomically};
 use fenchel::smoothmax::SmoothMax;
 use fenchel::{Error, divergence};
@@ -123,9 +123,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
         largest,
     };
     if args.json {
-        let text = serde_json::to_string_pretty(&record)
-            .map_err(|e| Failure::new(format!("the result cannot be written as JSON: {e}")))?;
-        print(&(text + "\n"))?;
+        print(&json(&record)?)?;
     } else {
         print(&record.table(args))?;
     }

@@ -1,7 +1,6 @@
 //! Features as the solvers see them: of one size, with a column of ones behind them.
 
 use super::Examples;
-use crate::divergence::pairwise;
 use crate::simd::{combine, dot};
 use rayon::prelude::*;
 
@@ -29,32 +28,8 @@ pub(crate) struct Design {
 
 impl Design {
     pub(crate) fn new(examples: &Examples, intercept: bool) -> Self {
-        let (n, d, weights) = (examples.len(), examples.width(), examples.weights());
-        let mut centre = vec![0.0; d];
-        let mut scale = vec![0.0; d];
-        let found: Vec<(f64, f64)> = (0..d)
-            .into_par_iter()
-            .map(|j| {
-                let x = |i: usize| examples.features()[i * d + j];
-                let most = (0..n).fold(0.0_f64, |most, i| most.max(x(i).abs()));
-                if most == 0.0 {
-                    return (0.0, 0.0);
-                }
-                // In units of the largest, so that squares stay finite.
-                let mean = if intercept { pairwise(n, |i| weights[i] * (x(i) / most)) } else { 0.0 };
-                let square = pairwise(n, |i| {
-                    let r = x(i) / most - mean;
-                    weights[i] * r * r
-                });
-                let deviation = square.sqrt();
-                // A constant leaves what rounding leaves.
-                let is_constant = intercept && deviation <= 4.0 * f64::EPSILON * mean.abs();
-                (mean * most, if is_constant { 0.0 } else { deviation * most })
-            })
-            .collect();
-        for (j, (mean, deviation)) in found.into_iter().enumerate() {
-            (centre[j], scale[j]) = (mean, deviation);
-        }
+        let (n, d) = (examples.len(), examples.width());
+        let (centre, scale): (Vec<f64>, Vec<f64>) = examples.moments(intercept).into_iter().unzip();
         let columns = d + usize::from(intercept);
         let height = (NUMBERS / columns.max(1)).clamp(64, 1024) & !7;
         let mut x = vec![0.0; n * columns];

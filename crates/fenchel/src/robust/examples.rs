@@ -2,7 +2,9 @@
 
 use super::loss::{Labels, Loss};
 use super::risk::reference;
+use crate::divergence::pairwise;
 use crate::{Error, Result};
+use rayon::prelude::*;
 
 /// Rows of features, a label and a weight each.
 ///
@@ -87,6 +89,40 @@ impl Examples {
     /// p̂, which sums to 1.
     pub fn weights(&self) -> &[f64] {
         &self.weights
+    }
+
+    /// Mean and standard deviation of each feature, by weight; without `centred` 0 and the root of its mean square. The
+    /// deviation of a feature that is constant, but for rounding, is 0.
+    ///
+    /// ```
+    /// use fenchel::robust::Examples;
+    ///
+    /// let examples = Examples::new(2, vec![1.0, 5.0, 3.0, 5.0], vec![0.0, 0.0])?;
+    /// assert_eq!(examples.moments(true), [(2.0, 1.0), (5.0, 0.0)]);
+    /// # Ok::<(), fenchel::Error>(())
+    /// ```
+    pub fn moments(&self, centred: bool) -> Vec<(f64, f64)> {
+        let (n, d, weights) = (self.len(), self.width, &self.weights);
+        (0..d)
+            .into_par_iter()
+            .map(|j| {
+                let x = |i: usize| self.features[i * d + j];
+                let most = (0..n).fold(0.0_f64, |most, i| most.max(x(i).abs()));
+                if most == 0.0 {
+                    return (0.0, 0.0);
+                }
+                // In units of the largest, so that squares stay finite.
+                let mean = if centred { pairwise(n, |i| weights[i] * (x(i) / most)) } else { 0.0 };
+                let square = pairwise(n, |i| {
+                    let r = x(i) / most - mean;
+                    weights[i] * r * r
+                });
+                let deviation = square.sqrt();
+                // A constant leaves what rounding leaves.
+                let is_constant = centred && deviation <= 4.0 * f64::EPSILON * mean.abs();
+                (mean * most, if is_constant { 0.0 } else { deviation * most })
+            })
+            .collect()
     }
 
     /// Whether labels are what a loss takes, and vary where they have to.

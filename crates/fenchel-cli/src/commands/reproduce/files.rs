@@ -5,9 +5,9 @@ use super::experiments::Experiment;
 use super::findings::{Cell, Claim, Findings, Table, Verdict};
 use super::lab::{Effort, Lab};
 use super::page;
-use crate::commands::transport::quoted;
 use crate::failure::{Failure, Result};
 use crate::report;
+use crate::results::quoted;
 use fenchel::measure::file::write_atomically;
 use std::path::Path;
 

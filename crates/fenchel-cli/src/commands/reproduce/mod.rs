@@ -8,9 +8,9 @@ mod lab;
 mod page;
 mod statistics;
 
-use crate::commands::transport::Directory;
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::progress::interrupted;
+use crate::results::Directory;
 use data::Data;
 use experiments::{EXPERIMENTS, Experiment};
 use fenchel::Error;

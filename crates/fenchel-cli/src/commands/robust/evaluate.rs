@@ -7,8 +7,9 @@ use super::labels;
 use super::model::Model;
 use super::statistics::{Quality, Rows, SHARES};
 use super::table::{number, tails};
-use crate::failure::{Failure, Outcome, Result, print};
+use crate::failure::{Outcome, Result, print};
 use crate::report;
+use crate::results::json;
 use fenchel::robust::{Examples, Risk};
 use serde::Serialize;
 
@@ -50,9 +51,7 @@ pub fn run(args: &EvaluateArgs) -> Result<Outcome> {
     let by = args.by.as_ref().map(|column| data.find("--by", column)).transpose()?;
     let record = evaluate(&model, &data, by, args)?;
     if args.json {
-        let text = serde_json::to_string_pretty(&record)
-            .map_err(|e| Failure::new(format!("the result cannot be written as JSON: {e}")))?;
-        print(&(text + "\n"))?;
+        print(&json(&record)?)?;
     } else {
         print(&record.table(&model))?;
     }

@@ -213,36 +213,15 @@ impl Problem {
         Err(self.data.error(self.rows[at], self.column, message))
     }
 
-    /// The features that are the same in every row with weight, and so have no coefficient.
+    /// The features that say nothing that the intercept does not, and so have no coefficient.
     pub fn constant(&self) -> Vec<usize> {
-        let (d, weights) = (self.examples.width(), self.examples.weights());
-        let mut first: Option<&[f64]> = None;
-        let mut varies = vec![false; d];
-        for i in (0..self.examples.len()).filter(|i| weights[*i] > 0.0) {
-            let row = self.examples.row(i);
-            // Without an intercept only 0 says nothing.
-            let still: &[f64] = if self.options.intercept { first.get_or_insert(row) } else { &[] };
-            for (j, x) in row.iter().enumerate() {
-                varies[j] |= *x != still.get(j).copied().unwrap_or(0.0);
-            }
-        }
-        (0..d).filter(|j| !varies[*j]).collect()
+        let moments = self.examples.moments(self.options.intercept);
+        (0..moments.len()).filter(|j| moments[*j].1 == 0.0).collect()
     }
 
     /// The standard deviation of each feature, by weight.
     pub fn deviations(&self) -> Vec<f64> {
-        let (d, n, weights) = (self.examples.width(), self.examples.len(), self.examples.weights());
-        let x = |i: usize, j: usize| self.examples.features()[i * d + j];
-        let of = |j: usize| {
-            let most = (0..n).fold(0.0_f64, |most, i| most.max(x(i, j).abs()));
-            if most == 0.0 {
-                return 0.0;
-            }
-            let mean: f64 = (0..n).map(|i| weights[i] * (x(i, j) / most)).sum();
-            let square: f64 = (0..n).map(|i| weights[i] * (x(i, j) / most - mean).powi(2)).sum();
-            most * square.sqrt()
-        };
-        (0..d).map(of).collect()
+        self.examples.moments(true).into_iter().map(|(_, deviation)| deviation).collect()
     }
 
     /// The options of the fit.

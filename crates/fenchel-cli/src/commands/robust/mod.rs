@@ -17,8 +17,8 @@ mod table;
 
 pub use args::Args;
 
-use crate::commands::transport::Directory;
 use crate::failure::{Outcome, Result, print};
+use crate::results::Directory;
 use args::{Action, FitArgs};
 
 /// Fits, predicts or evaluates.

@@ -5,10 +5,9 @@ use super::encoding::Missing;
 use super::fit::{Fitted, Problem};
 use super::statistics::{self, Tail};
 use super::{labels, pictures};
-use crate::commands::transport::Directory;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::report;
-use fenchel::measure::file::write_atomically;
+use crate::results::{Directory, json};
 use fenchel::optim::Status;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::path::PathBuf;
@@ -218,9 +217,7 @@ impl<'a> Report<'a> {
             seconds: fit.seconds,
             files: self.files.iter().map(|f| f.display().to_string()).collect(),
         };
-        let text = serde_json::to_string_pretty(&record)
-            .map_err(|e| Failure::new(format!("the result cannot be written as JSON: {e}")))?;
-        Ok(text + "\n")
+        json(&record)
     }
 }
 
@@ -231,19 +228,14 @@ pub fn write(directory: &Directory, report: &mut Report<'_>, args: &FitArgs) -> 
     report.files.push(path);
     report.files.push(directory.put("weights.csv", weights(report).as_bytes())?);
     if args.no_pictures {
-        // One of an earlier result in the same directory would be taken for this one's.
         directory.remove_picture(pictures::NAME);
     } else {
-        let drawing = pictures::losses(report);
-        let name = pictures::NAME;
-        report.files.push(directory.put(&format!("{name}.svg"), drawing.svg()?.as_bytes())?);
-        report.files.push(directory.put(&format!("{name}.png"), &drawing.png()?)?);
+        report.files.extend(directory.draw(pictures::NAME, &pictures::losses(report))?);
     }
     // Listed before it is there, so that what it says includes itself.
-    let path = directory.join("result.json");
-    report.files.insert(0, path.clone());
-    let json = report.json()?;
-    Ok(write_atomically(&path, |out| out.write_all(json.as_bytes()))?)
+    report.files.insert(0, directory.join("result.json"));
+    directory.put("result.json", report.json()?.as_bytes())?;
+    Ok(())
 }
 
 /// row, loss, weight: one line a row that was used.

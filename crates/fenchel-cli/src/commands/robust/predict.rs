@@ -4,9 +4,9 @@ use super::apply::{Applied, apply, class_of, predictions};
 use super::args::PredictArgs;
 use super::data::Data;
 use super::model::Model;
-use crate::commands::transport::quoted;
 use crate::failure::{Outcome, Result, print};
 use crate::report;
+use crate::results::quoted;
 use fenchel::measure::file::write_atomically;
 
 /// Reads, predicts, writes.

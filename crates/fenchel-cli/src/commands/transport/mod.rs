@@ -7,11 +7,11 @@ mod problem;
 mod table;
 
 pub use args::Args;
-pub use output::{Directory, quoted};
 
 use crate::checkpoint::{self, Writer};
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::progress::Display;
+use crate::results::Directory;
 use clap::Parser;
 use fenchel::transport::Checkpoint;
 
@@ -67,7 +67,7 @@ fn solve(args: &Args, arguments: &[Vec<String>], state: Option<&Checkpoint>) -> 
     let settings = problem::settings(args)?;
     let problem = problem::problem(args)?;
     // A directory that cannot be written should not cost a solve.
-    let directory = output::Directory::prepare(&args.out)?;
+    let directory = Directory::prepare(&args.out)?;
     let writer = args.checkpoint.as_ref().map(|path| Writer::new(path, arguments)).transpose()?;
     let mut display = Display::new(args.quiet).keeping(writer);
     let solved = match state {
@@ -79,7 +79,7 @@ fn solve(args: &Args, arguments: &[Vec<String>], state: Option<&Checkpoint>) -> 
     let solution = solved?;
     let checkpoint = args.checkpoint.as_deref();
     let mut report = output::Report { solution: &solution, problem: &problem, checkpoint, files: Vec::new() };
-    directory.write(&mut report, args)?;
+    output::write(&directory, &mut report, args)?;
     if args.json {
         print(&report.json()?)?;
     } else if !args.quiet {
