@@ -31,8 +31,10 @@ pub(crate) fn solve(
     let mut walk = Walk::new(problem, asgd)?;
     let mut run = Run::new(problem, settings, control);
     if !problem.is_smooth {
-        // Only the certificate's plan needs a smooth divergence: one too weak to show.
+        // Only the certificate's plan needs a smooth divergence: one too weak to show. The ascent follows the user's own
+        // weights.
         run.lambda = 0.05 * settings.tolerance * problem.unit;
+        run.shows = 0.0;
     }
     let (from, drawn) = match state.map(|state| run.restore(state, &[])).transpose()? {
         // The ascent was over.

@@ -3,7 +3,8 @@
 //! From λ = a quarter of the spread of the costs down to the λ asked for, by factors of four, each stage on a
 //! new and large enough net, started from the last stage's potentials. At the final λ the net grows until
 //! potentials solved on one net pass on the next. For divergences that are not smooth the λ of their
-//! smoothing keeps falling until smoothing no longer shows in the value.
+//! smoothing keeps falling until smoothing no longer shows in the value, nor in the marginal of the weights that
+//! they themselves give to atoms; not in the latter where atoms tie, for then only smoothing shares what they tie for.
 
 use super::certificate::{Evidence, mends};
 use super::checkpoint::{Place, Saver, State};
@@ -37,6 +38,12 @@ const PER_LONE_ATOM: usize = 2;
 const PER_MERGED_ATOM: usize = 16;
 /// At most so many times as many atoms share in a sample as at the λ before.
 const GROWTH: f64 = 8.0;
+/// Smoothing has fallen enough when it shows in the marginal by less than this share of the tolerance, or when atoms tie: their
+/// number grew by less than the first factor, and it shows more than the second times what it did.
+const RESOLVED: f64 = 0.9;
+const TIED: (f64, f64) = (1.1, 0.8);
+/// The smoothing's λ falls no further than this many units.
+const LEAST_LAMBDA: f64 = 1e-9;
 /// Samples that tell how many atoms share in a sample.
 pub(super) const PROBE: usize = 128;
 /// Share of the time budget that solving may take, as planned; the rest is the certificate's.
@@ -109,6 +116,10 @@ pub(crate) struct Run<'a, 'b> {
     /// How many atoms share in a sample at the λ solved last, and E[max u − Σ p u], by how much their scores differ.
     pub(super) shared: f64,
     pub(super) blur: f64,
+    /// For divergences that are not smooth: how far smoothing shows in the marginal, as the square root of χ²; and how many
+    /// atoms shared in a sample, and how far it showed, at the λ before.
+    pub(super) shows: f64,
+    pub(super) before: (f64, f64),
     /// Predicted marginal error of the current potentials, and whether a test on a fresh net is behind it.
     pub(super) predicted: f64,
     pub(super) confirmed: bool,
@@ -151,6 +162,8 @@ impl<'a, 'b> Run<'a, 'b> {
             seconds: 0.0,
             shared: f64::INFINITY,
             blur: f64::INFINITY,
+            shows: f64::INFINITY,
+            before: (0.0, f64::INFINITY),
             predicted: f64::INFINITY,
             confirmed: false,
             solved_lambda: f64::NAN,
@@ -226,7 +239,8 @@ impl<'a, 'b> Run<'a, 'b> {
             };
             let len = self.enough(COARSE_PER_ATOM, least)?;
             let gap = self.net_solve(len, Effort::Coarse, fraction)?;
-            let last = gap <= 0.25 * self.settings.tolerance * full.unit || self.lambda <= 1e-9 * full.unit;
+            let last = (gap <= 0.25 * self.settings.tolerance * full.unit && self.is_resolved())
+                || self.lambda <= LEAST_LAMBDA * full.unit;
             if self.ended.is_some() || (!full.is_smooth && last && self.level == levels.len()) {
                 break;
             }
@@ -239,6 +253,20 @@ impl<'a, 'b> Run<'a, 'b> {
             self.choose_ridge();
         }
         self.refine(levels, levels.len(), self.lambda)
+    }
+
+    /// Whether less smoothing would change no atom's share: it no longer shows, or it is all that shares out what atoms tie
+    /// for. That is so where the source is finite, and where neither more atoms share in a sample than at the λ before nor
+    /// smoothing shows less.
+    fn is_resolved(&self) -> bool {
+        let (shared, showed) = self.before;
+        let stays = self.shared <= TIED.0 * shared && self.shows >= TIED.1 * showed;
+        self.shows <= RESOLVED * self.settings.tolerance || stays || self.cloud_len().is_some()
+    }
+
+    /// Whether the user's own weights are those that have the marginal, without smoothing.
+    pub(super) fn is_sharp(&self) -> bool {
+        !self.problem.is_smooth && self.cloud_len().is_none() && self.shows <= self.settings.tolerance
     }
 
     /// Makes a level the problem, or, past the last of them, the full one.
@@ -266,6 +294,8 @@ impl<'a, 'b> Run<'a, 'b> {
         }
         self.add_marginal_slopes(lambda);
         self.lambda = lambda;
+        self.before = if from < to { (0.0, f64::INFINITY) } else { (self.shared, self.shows) };
+        self.shows = f64::INFINITY;
         Ok(())
     }
 
@@ -388,6 +418,7 @@ impl<'a, 'b> Run<'a, 'b> {
         self.solved_lambda = self.lambda;
         self.shared = last.effective_atoms;
         self.blur = last.hard - last.linear;
+        self.shows = if problem.is_smooth { 0.0 } else { shows(last, &problem.nu, net.len) };
         self.rows = rows_wanted(last, net.len, self.entries);
         self.seconds = self.control.seconds() - started;
         Ok(if problem.is_smooth { 0.0 } else { last.exact - last.linear })
@@ -424,8 +455,10 @@ impl<'a, 'b> Run<'a, 'b> {
                 let fraction = 0.3 + 0.4 * (tolerance / self.predicted.max(tolerance)).sqrt();
                 self.net_solve(len, Effort::Full, fraction)?;
                 len = self.len;
-                if self.whole || (self.confirmed && self.predicted <= 0.8 * tolerance) || self.ended.is_some()
-                {
+                let blurs =
+                    !self.problem.is_smooth && !self.is_resolved() && self.lambda > LEAST_LAMBDA * unit;
+                let accurate = self.confirmed && self.predicted <= 0.8 * tolerance && !blurs;
+                if self.whole || accurate || self.ended.is_some() {
                     break;
                 }
                 if len >= self.max_len {
@@ -437,6 +470,9 @@ impl<'a, 'b> Run<'a, 'b> {
                     break;
                 };
                 len = next;
+                if blurs {
+                    self.refine(&[], self.level, self.lambda / FACTOR)?;
+                }
             }
             // Where nothing is fitted to them, nets need not see every atom.
             let fitted = self.whole || !mends(self.problem);
@@ -556,7 +592,7 @@ impl<'a, 'b> Run<'a, 'b> {
             tolerance: self.settings.tolerance,
             cost_spread: problem.spread,
             lambda: problem.is_smooth.then_some(problem.lambda),
-            smoothing: (!problem.is_smooth).then_some(self.lambda),
+            smoothing: (!problem.is_smooth && !evidence.sharp).then_some(self.lambda),
             divergence: owner.divergence().name(),
             cost: owner.cost().name(),
             source: problem.source.name(),
@@ -566,4 +602,12 @@ impl<'a, 'b> Run<'a, 'b> {
             asgd: None,
         }
     }
+}
+
+/// Square root of the χ² between the marginals of the smoothed weights and of the user's own, without what independent
+/// samples would add to it.
+fn shows(pass: &Pass, nu: &[f64], len: usize) -> f64 {
+    let terms = pass.q.iter().zip(&pass.exact_q).zip(nu);
+    let square: f64 = terms.map(|((q, exact), nu)| (q - exact) * (q - exact) / nu).sum();
+    (square - pass.exact_squares / len as f64).max(0.0).sqrt()
 }

@@ -39,6 +39,8 @@ pub(crate) struct Evidence {
     pub(crate) gap: f64,
     /// Half-width of the lower side's confidence interval.
     pub(crate) lower_noise: f64,
+    /// The marginal is that of the user's own weights, not of the smoothed ones.
+    pub(crate) sharp: bool,
     pub(crate) samples: u64,
     pub(crate) ended: Option<Status>,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) delta: f64,
     /// λ of the smooth problem.
     pub(crate) lambda: f64,
+    /// The plan is that of the user's own weights, not of the smoothed ones.
+    pub(crate) sharp: bool,
     pub(crate) seed: u64,
     /// The tolerance asked for.
     pub(crate) target: f64,
@@ -181,7 +185,7 @@ pub(crate) fn certify(
         if ended.is_some() && !exact {
             break;
         }
-        draws.push(Draw::new(problem, phi, &own, lambda, &net, &solved, rounded, (seed, key)));
+        draws.push(Draw::new(problem, phi, &own, &plan, &net, &solved, rounded, key));
         let over = plan.hurry.is_some_and(|hurry| control.seconds() - started >= hurry);
         if over && draws.len() as u64 >= LEAST {
             break;
@@ -190,7 +194,7 @@ pub(crate) fn certify(
     let least = if exact { 1 } else { LEAST };
     Ok(match ended {
         Some(status) if (draws.len() as u64) < least => Err(status),
-        _ => Ok(summarise(problem, &draws, samples, ended, exact)),
+        _ => Ok(summarise(problem, &draws, &plan, samples, ended, exact)),
     })
 }
 
@@ -258,17 +262,18 @@ impl Draw {
         problem: &Frozen,
         phi: &[f64],
         own: &[f64],
-        lambda: f64,
+        plan: &Plan,
         net: &Net,
         solved: &Solved,
         rounded: Option<Rounded>,
-        key: (u64, u64),
+        key: u64,
     ) -> Draw {
+        let Plan { lambda, seed, sharp, .. } = *plan;
         let nu_phi = simd::dot(&problem.nu, phi);
         let first = &solved.first;
         let last = &solved.last;
         let theta = mixing(&last.q, problem);
-        let (product_cost, product_divergence) = product(problem, &last.q, theta, net, key);
+        let (product_cost, product_divergence) = product(problem, &last.q, theta, net, (seed, key));
         let q_phi = simd::dot(&last.q, own);
         let mix =
             |plan: f64, product: f64| if theta > 0.0 { (1.0 - theta) * plan + theta * product } else { plan };
@@ -287,7 +292,8 @@ impl Draw {
             // No penalty inside the domain of f: the plan's cost is all there is.
             (nu_phi - first.exact, hard_upper)
         };
-        Draw { lower, upper, hard_lower: nu_phi - first.hard, hard_upper, q: first.q.clone() }
+        let q = if sharp { &first.exact_q } else { &first.q };
+        Draw { lower, upper, hard_lower: nu_phi - first.hard, hard_upper, q: q.clone() }
     }
 }
 
@@ -358,7 +364,14 @@ const SUMMED: usize = 4096;
 /// tolerance); this factor brings it back above 95%.
 const REPEATED: f64 = 1.15;
 
-fn summarise(problem: &Frozen, draws: &[Draw], samples: u64, ended: Option<Status>, exact: bool) -> Evidence {
+fn summarise(
+    problem: &Frozen,
+    draws: &[Draw],
+    plan: &Plan,
+    samples: u64,
+    ended: Option<Status>,
+    exact: bool,
+) -> Evidence {
     let side = |pick: &dyn Fn(&Draw) -> f64| -> (f64, f64) {
         let values: Vec<f64> = draws.iter().map(pick).collect();
         let (mean, error) = mean_and_error(&values);
@@ -381,6 +394,7 @@ fn summarise(problem: &Frozen, draws: &[Draw], samples: u64, ended: Option<Statu
         marginal: marginal_error(problem, draws, exact),
         gap: upper - lower,
         lower_noise,
+        sharp: plan.sharp,
         samples,
         ended,
     }

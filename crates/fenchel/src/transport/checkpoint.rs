@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) seconds: f64,
     pub(crate) shared: f64,
     pub(crate) blur: f64,
+    pub(crate) shows: f64,
+    pub(crate) before: (f64, f64),
     pub(crate) predicted: f64,
     pub(crate) confirmed: bool,
     pub(crate) solved_lambda: f64,
@@ -263,6 +265,8 @@ impl<'a> Run<'a, '_> {
             seconds: self.seconds,
             shared: self.shared,
             blur: self.blur,
+            shows: self.shows,
+            before: self.before,
             predicted: self.predicted,
             confirmed: self.confirmed,
             solved_lambda: self.solved_lambda,
@@ -289,6 +293,7 @@ impl<'a> Run<'a, '_> {
         (self.phi, self.lambda, self.ridge, self.len, self.seconds) = (phi, lambda, ridge, len, seconds);
         (self.shared, self.predicted, self.confirmed) = (shared, predicted, confirmed);
         (self.blur, self.delta) = (state.blur, state.delta);
+        (self.shows, self.before) = (state.shows, state.before);
         self.solved_lambda = state.solved_lambda;
         (self.nets, self.certificates) = (state.nets, state.certificates);
         (self.samples, self.history) = (state.samples, state.history);

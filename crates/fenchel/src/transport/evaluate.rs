@@ -56,8 +56,11 @@ pub(crate) struct Pass {
     pub(crate) linear: f64,
     /// E max_i u_i.
     pub(crate) hard: f64,
-    /// E smoothmax of the user's own divergence, where asked for.
+    /// E smoothmax of the user's own divergence, where asked for, and the marginal of its weights p'.
     pub(crate) exact: f64,
+    pub(crate) exact_q: Vec<f64>,
+    /// Σ E[(p_i − p'_i)²]/ν_i.
+    pub(crate) exact_squares: f64,
     /// q = E p.
     pub(crate) q: Vec<f64>,
     /// Σ E[p_i²]/ν_i − 1, at most N: the sampling error of q on m independent samples is χ² = this/m.
@@ -76,6 +79,8 @@ struct Worker {
     linear: f64,
     hard: f64,
     exact: f64,
+    exact_q: Vec<f64>,
+    exact_squares: f64,
     squares: f64,
     q: Vec<f64>,
     mean_cost: Vec<f64>,
@@ -95,6 +100,8 @@ impl Worker {
             linear: 0.0,
             hard: 0.0,
             exact: 0.0,
+            exact_q: vec![0.0; if context.wants_exact() { n } else { 0 }],
+            exact_squares: 0.0,
             squares: 0.0,
             q: vec![0.0; n],
             mean_cost: vec![0.0; if context.want.mean_cost { n } else { 0 }],
@@ -197,6 +204,8 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
         linear: 0.0,
         hard: 0.0,
         exact: 0.0,
+        exact_q: Vec::new(),
+        exact_squares: 0.0,
         q: vec![0.0; n],
         effective_atoms: 0.0,
         hessian: Hessian::default(),
@@ -216,6 +225,12 @@ fn merge(workers: Vec<Worker>, n: usize, mean_cost: bool) -> (Option<Vec<f64>>, 
         pass.effective_atoms += w.squares;
         pass.pairs += w.pairs;
         simd::axpy(1.0, &w.q, &mut pass.q);
+        pass.exact_squares += w.exact_squares;
+        if pass.exact_q.is_empty() {
+            pass.exact_q = w.exact_q;
+        } else {
+            simd::axpy(1.0, &w.exact_q, &mut pass.exact_q);
+        }
         if mean_cost {
             simd::axpy(1.0, &w.mean_cost, &mut means);
         }
@@ -534,10 +549,17 @@ impl<'a> Context<'a> {
                     };
                     rounding.add(self.problem, &row, p, &mut buffers.y, rounded);
                 }
-                if self.want.exact && !self.problem.is_smooth && !top.is_nan() {
+                if self.wants_exact() && !top.is_nan() {
                     let own = &*self.problem.divergence;
                     let row = Row { u, eta: view.eta, eta_rest: view.eta_rest, lambda: self.lambda };
+                    buffers.y.clear();
+                    buffers.y.extend(p.iter().map(|p| scale * p));
                     w.exact += weight * own.solve(&row, None, p, &mut buffers.scratch).value;
+                    simd::axpy(-1.0, p, &mut buffers.y);
+                    w.exact_squares += weight * square_dot(&buffers.y, view.inverse_nu);
+                    for (k, p) in p.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+                        w.exact_q[view.index.map_or(k, |index| index[k] as usize)] += weight * p;
+                    }
                 }
             }
             w.rows.push(&buffers.d, n, &buffers.row_weights, &buffers.row_shares, view.index);
@@ -546,6 +568,11 @@ impl<'a> Context<'a> {
             buffers.row_shares.clear();
             first = last;
         }
+    }
+
+    /// Whether the user's own smooth maximum is wanted and is another than the smooth one.
+    fn wants_exact(&self) -> bool {
+        self.want.exact && !self.problem.is_smooth
     }
 
     /// Whether a row of the Hessian can want an atom that has no weight in it.

@@ -53,6 +53,7 @@ impl Run<'_, '_> {
             delta: self.delta,
             // A solve that was stopped on the way down has another.
             lambda: if self.problem.is_smooth { self.problem.lambda } else { self.lambda },
+            sharp: self.is_sharp(),
             seed: self.settings.seed,
             target: self.settings.tolerance,
             hurry: None,

@@ -99,11 +99,18 @@ pub(crate) struct Summary {
     pub(crate) hard: f64,
     pub(crate) exact: f64,
     pub(crate) q: Vec<f64>,
+    pub(crate) exact_q: Vec<f64>,
 }
 
 impl From<&Pass> for Summary {
     fn from(p: &Pass) -> Self {
-        Summary { smoothmax: p.smoothmax, hard: p.hard, exact: p.exact, q: p.q.clone() }
+        Summary {
+            smoothmax: p.smoothmax,
+            hard: p.hard,
+            exact: p.exact,
+            q: p.q.clone(),
+            exact_q: p.exact_q.clone(),
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// p(x) = argmax over p of  Σ p_i (φ_i − c(x, y_i)) − λ D_f(p‖η).
 /// ```
 ///
-/// For divergences that are not smooth (`none`, `cvar`) ties are resolved as in the solve, by the smooth
-/// divergence and the small strength that [`Solution::smoothing`] names.
+/// Where divergences that are not smooth (`none`, `cvar`) leave atoms that tie to be shared out, that is done as in the
+/// solve, by the smooth divergence and the small strength that [`Solution::smoothing`] names.
 ///
 /// ```
 /// use fenchel::transport::{Lambda, SemiDiscrete, Settings};

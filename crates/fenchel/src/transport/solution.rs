@@ -134,8 +134,9 @@ pub struct Solution {
     pub cost_spread: f64,
     /// λ in cost units; null for divergences that do not use it (`none`, `cvar`).
     pub lambda: Option<f64>,
-    /// For divergences that are not smooth: the λ, in cost units, of the smooth divergence that resolves
-    /// ties between atoms in the plan; null for the others.
+    /// For divergences that are not smooth, where atoms tie (a finite source, a cost whose ties have mass) or the solve had
+    /// to end early: the λ, in cost units, of the smooth divergence that shares them out in the plan, whose marginal
+    /// `marginal_error` then speaks of. Null where the plan is the divergence's own.
     pub smoothing: Option<f64>,
     /// Name of the divergence.
     pub divergence: String,
