@@ -6,7 +6,7 @@ mod common;
 use common::{allowed, cloud, density, generators, integrate, maximise, normal_cdf, potentials, root};
 use common::{problem, settings, solve, source, two_points::TwoPoints, weighted};
 use fenchel::Error;
-use fenchel::measure::UniformBox;
+use fenchel::measure::{Rng, UniformBox};
 use fenchel::optim::Silent;
 use fenchel::transport::Solution;
 use std::sync::Arc;
@@ -220,4 +220,48 @@ fn three_points_to_three_atoms_by_search() {
         let reached = dual(phi[0] - phi[2], phi[1] - phi[2]);
         assert!((reached - solution.value).abs() <= 1e-8, "{name}: {reached} {}", solution.value);
     }
+}
+
+/// Without regularisation, from a source with a density to scattered atoms: a point's own atom, not a smoothed share, has the
+/// marginal. On 2^18 independent points χ² less its mean under sampling, (N − 1)/m, is within the square of the tolerance and six
+/// standard deviations √(2N)/m of its noise (failure below 1e-8).
+#[test]
+fn assignments_have_the_marginal() {
+    let (n, m, tolerance) = (500, 1 << 18, 0.1);
+    let mut rng = Rng::new(3);
+    let atoms: Vec<f64> = (0..2 * n).map(|_| rng.normal()).collect();
+    for name in ["none", "cvar:0.5"] {
+        let p = problem(source("gaussian:2"), cloud(2, &atoms), "sqeuclidean", name, 1.0);
+        let s = solve(&p, &settings(tolerance, 1));
+        assert!(s.status.is_converged() && s.smoothing.is_none(), "{name}: {s:?}");
+        let plan = p.plan(&s).unwrap();
+        let (mut q, mut weights) = (vec![0.0; n], vec![0.0; n]);
+        for _ in 0..m {
+            let x = [rng.normal(), rng.normal()];
+            plan.weights(&x, &mut weights).unwrap();
+            if name == "none" {
+                assert_eq!(weights[plan.assign(&x).unwrap()], 1.0);
+            }
+            q.iter_mut().zip(&weights).for_each(|(q, w)| *q += w / m as f64);
+        }
+        let nu = 1.0 / n as f64;
+        let chi2: f64 = q.iter().map(|q| (q - nu) * (q - nu) / nu).sum();
+        let noise = (n as f64, m as f64);
+        let excess = chi2 - noise.0 / noise.1;
+        assert!(excess <= tolerance * tolerance + 6.0 * (2.0 * noise.0).sqrt() / noise.1, "{name}: {excess}");
+    }
+}
+
+/// Atoms ±(1, 1) under the 1-norm tie wherever x is in the second or fourth quadrant beyond them, which a Gaussian is with probability
+/// 2 P(x > 1)² = 0.0503: only a plan that shares those points has the marginal, and the result says that it does.
+#[test]
+fn ties_with_mass_are_shared() {
+    let p = problem(source("gaussian:2"), cloud(2, &[1.0, 1.0, -1.0, -1.0]), "l1", "none", 1.0);
+    let s = solve(&p, &settings(1e-2, 1));
+    assert!(s.status.is_converged() && s.marginal_error.l1 <= 1e-2, "{s:?}");
+    let plan = p.plan(&s).unwrap();
+    assert!(s.smoothing.is_some(), "{s:?}");
+    let mut weights = [0.0; 2];
+    plan.weights(&[2.0, -2.0], &mut weights).unwrap();
+    assert!((weights[0] - 0.5).abs() < 0.45, "{weights:?} {s:?}");
 }
