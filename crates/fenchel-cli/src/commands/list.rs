@@ -5,7 +5,7 @@ use fenchel::robust::loss;
 use fenchel::{cost, divergence, measure};
 
 const NOTE: &str = "\
-The names are what --divergence, --cost, --source and --loss accept. Capitals stand for a number, for instance
+The names are what --divergence, --cost, --source, --loss and --solver accept. Capitals stand for a number, for instance
 safe-kl:0.1 or gaussian:2, in brackets for one that may be left out; files are sources too.";
 
 /// What can be listed.
@@ -19,13 +19,15 @@ pub enum Kind {
     Sources,
     /// Losses
     Losses,
+    /// Solvers of robust models
+    Solvers,
 }
 
-/// Every divergence, cost, source and loss, one line each
+/// Every divergence, cost, source, loss and solver, one line each
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTE)]
 pub struct Args {
-    /// One of the four; without it, all
+    /// One of the five; without it, all
     pub kind: Option<Kind>,
 }
 
@@ -51,11 +53,16 @@ pub fn run(args: &Args) -> Result<Outcome> {
             (name, e.summary.to_owned())
         })
         .collect();
+    let solvers = super::robust::solvers()
+        .into_iter()
+        .map(|(name, summary)| (name.to_owned(), summary.to_owned()))
+        .collect();
     let groups = [
         (Kind::Divergences, "Divergences", divergences),
         (Kind::Costs, "Costs", costs),
         (Kind::Sources, "Sources", sources),
         (Kind::Losses, "Losses", losses),
+        (Kind::Solvers, "Solvers of robust models", solvers),
     ];
     let shown: Vec<_> = groups.into_iter().filter(|g| args.kind.is_none_or(|k| k == g.0)).collect();
     let names = shown.iter().flat_map(|g| &g.2).map(|row| row.0.chars().count());

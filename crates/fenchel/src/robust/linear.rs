@@ -205,7 +205,8 @@ impl<'a> Linear<'a> {
 
     /// Fits with each strength of the divergence instead of the risk's own, each from the one before: a path.
     ///
-    /// Of the fits that a stopped observer or spent time leaves out, none is there.
+    /// Of the fits that a stopped observer or spent time leaves out, none is there. The observer sees the share of fits that are
+    /// done.
     ///
     /// # Errors
     /// As [`Linear::fit`], and as [`Risk::new`] for strengths.
@@ -217,10 +218,13 @@ impl<'a> Linear<'a> {
     ) -> Result<Vec<Fit>> {
         let mut fits: Vec<Fit> = Vec::with_capacity(strengths.len());
         let mut spent = 0.0;
-        for strength in strengths {
+        for (k, strength) in strengths.iter().enumerate() {
+            let observer = &mut |progress: &Progress<'_>| {
+                observer.progress(&Progress { fraction: k as f64 / strengths.len() as f64, ..*progress })
+            };
             let risk = self.risk.with_strength(*strength)?;
             let model = Linear { risk, design: self.design.clone(), loss: self.loss.clone(), ..*self };
-            let left = precision.max_seconds.map(|most| most - spent);
+            let left = precision.max_seconds.map(|most| (most - spent).max(0.0));
             let precision = Precision { max_seconds: left, ..*precision };
             let fit = match fits.last() {
                 None => model.fit(&precision, observer)?,

@@ -18,6 +18,16 @@ Examples:
   fenchel robust mail.csv --target spam --loss logistic --columns 1-57 --l2 0.001 --standardize
       Two classes, whatever they are called.
 
+  fenchel robust houses.csv --target price --path 0,0.01,0.03,0.1,0.3,1
+  fenchel robust houses.csv --target price --lambda rel:1 --path 9
+      How coefficients and losses change with the radius; with λ, in 9 steps about the one given.
+
+  fenchel robust houses.csv --target price --cross-validate 5 --shift group:region --without region
+      The radius that does best where the shares of regions may change.
+
+  fenchel robust clicks.csv --target clicked --loss logistic --lambda 0.1 --solver passes --batch 1000
+      By passes over batches of rows.
+
   fenchel robust predict fenchel-out/model.json new.csv --out predictions.csv
   fenchel robust evaluate fenchel-out/model.json test.csv --by region
       The model at new rows; how large its losses are, overall and region by region.
@@ -27,6 +37,9 @@ Files written to --out:
   model.json    the model, to be loaded by predict and evaluate
   weights.csv   one line a row: row, loss, weight in the worst case
   losses.svg    how the losses are distributed, and how the worst case weighs them (and .png)
+  path.csv, path.svg                with --path: a line and a point each strength
+  validation.csv, validation.svg    with --cross-validate: the scores of the candidates
+  convergence.svg                   with a solver that makes passes: the objective after each
 
 Exit code 0 if the tolerance was reached, 1 if not (the result is written all the same), 2 for bad input.";
 
@@ -110,6 +123,37 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Problem")]
     pub radius: Option<f64>,
 
+    /// Fits for several strengths, each from the one before: COUNT of them about the one given, or a LIST
+    ///
+    /// A list, as in 0.01,0.1,1, is of λ (rel: is allowed) if there is --lambda, else of radii. A count gives strengths from a
+    /// tenth to ten times the one given. The model that is saved is the one of --lambda or --radius all the same.
+    #[arg(
+        long,
+        value_name = "COUNT|LIST",
+        allow_negative_numbers = true,
+        help_heading = "Several strengths"
+    )]
+    pub path: Option<String>,
+
+    /// Chooses the strength by cross-validation in so many folds, among those of --path
+    ///
+    /// Without --path: among 7 about the one given. The chosen one is fitted to all rows and saved.
+    #[arg(long, value_name = "FOLDS", allow_negative_numbers = true, help_heading = "Several strengths")]
+    pub cross_validate: Option<usize>,
+
+    /// What the rows to come may be like, which decides the choice
+    ///
+    /// none: as those at hand; the score is the mean of held-out losses. reweighted: their worst mean within radius 0.1, or
+    /// another: reweighted:0.5; or by a divergence that needs none: reweighted:cvar:0.1. group:COLUMN: the shares of the values
+    /// of a column may change; the largest mean of a value. feature:COLUMN: the column is larger by one standard deviation, or
+    /// by so many: feature:age:-0.5; a mean with importance weights.
+    #[arg(
+        long,
+        value_name = "none|reweighted|group:COLUMN|feature:COLUMN",
+        help_heading = "Several strengths"
+    )]
+    pub shift: Option<String>,
+
     /// Column that holds the rows' own weights p̂ (need not sum to 1; uniform without it)
     #[arg(long, value_name = "COLUMN", help_heading = "Problem")]
     pub weights: Option<String>,
@@ -153,6 +197,35 @@ pub struct FitArgs {
     /// Coefficients are shown in the units of the columns all the same. Without a penalty it changes nothing.
     #[arg(long, help_heading = "Problem")]
     pub standardize: bool,
+
+    /// How the minimum is found (`fenchel list solvers`)
+    ///
+    /// auto is exact: Newton's method, for all rows at once. passes takes batches and has nothing to tune. The others are
+    /// stochastic gradients of the literature, to be compared with.
+    #[arg(long, value_name = "NAME", default_value = "auto", help_heading = "Solver")]
+    pub solver: String,
+
+    /// Rows in a batch, for solvers that make passes [default: 100]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub batch: Option<usize>,
+
+    /// Passes over the rows, at most [default: 50]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub epochs: Option<u32>,
+
+    /// Step size of stochastic gradients [default: the best of a few trials, halved where it fails]
+    ///
+    /// For features of mean 0 and variance 1. One that is given is respected, whatever comes of it.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub step: Option<f64>,
+
+    /// ρ of safe KL, for --solver joint with kl: weights stay below 1/ρ times their share [default: 0.001]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub rho: Option<f64>,
+
+    /// Seed of folds and of the order of rows in passes [default: 0]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub seed: Option<u64>,
 
     /// Certified gap to reach, relative to the objective
     #[arg(long, value_name = "NUMBER", default_value_t = 1e-6, allow_negative_numbers = true)]

@@ -7,6 +7,7 @@ use super::labels;
 use super::model::Model;
 use super::statistics::{Quality, Rows, SHARES};
 use super::table::{number, tails};
+use super::tables::columns;
 use crate::failure::{Outcome, Result, print};
 use crate::report;
 use crate::results::json;
@@ -203,7 +204,7 @@ fn group_table(by: &str, groups: &[Group], is_mean: bool) -> String {
         head.push("worst case".to_owned());
     }
     head.extend((if accurate { &["accuracy"][..] } else { &["RMSE", "R²"] }).iter().map(|s| (*s).to_owned()));
-    let columns = head.len();
+    let count = head.len();
     let mut lines = vec![head];
     for group in shown {
         let mut line = vec![group.value.as_deref().map_or("(missing)".to_owned(), shortened)];
@@ -220,23 +221,12 @@ fn group_table(by: &str, groups: &[Group], is_mean: bool) -> String {
                 line.extend(last.into_iter().map(|v| v.map_or("–".to_owned(), number)));
             }
         }
-        line.resize(columns, String::new());
+        line.resize(count, String::new());
         lines.push(line);
     }
-    let widths: Vec<usize> =
-        (0..columns).map(|k| lines.iter().map(|line| line[k].chars().count()).max().unwrap_or(0)).collect();
     let by = shortened(by);
     let mut text = format!("  by {by}; 50 %, …: mean of the largest losses of that share\n\n");
-    for line in &lines {
-        let mut row = format!("  {}{}", line[0], " ".repeat(widths[0] - line[0].chars().count()));
-        for (cell, width) in line.iter().zip(&widths).skip(1) {
-            // Numbers end below each other.
-            row.push_str(&" ".repeat(2 + width - cell.chars().count()));
-            row.push_str(cell);
-        }
-        text.push_str(row.trim_end());
-        text.push('\n');
-    }
+    text.push_str(&columns(&lines));
     if groups.len() > SHOWN {
         let all = report::count(groups.len() as u64);
         text.push_str(&format!(

@@ -9,13 +9,23 @@ mod fit;
 mod labels;
 mod model;
 mod output;
+mod path;
 mod pictures;
+mod plan;
 mod predict;
+mod problem;
+mod records;
+mod shift;
+mod solver;
 mod statistics;
 mod strength;
 mod table;
+mod tables;
+mod validation;
+mod watch;
 
 pub use args::Args;
+pub use solver::registry as solvers;
 
 use crate::failure::{Outcome, Result, print};
 use crate::results::Directory;
@@ -32,16 +42,20 @@ pub fn run(args: &Args) -> Result<Outcome> {
 
 /// Reads, fits, writes.
 fn fitted(args: &FitArgs) -> Result<Outcome> {
-    let problem = fit::Problem::read(args)?;
+    // What goes together, and what decides, is known before anything is fitted.
+    let plan = plan::Plan::parse(args)?;
+    let problem = problem::Problem::read(args)?;
+    let target = validation::Target::of(&problem, &plan, args.shift.as_deref().unwrap_or_default())?;
     // A directory that cannot be written should not cost a fit.
     let directory = Directory::prepare(&args.out)?;
-    let fitted = problem.fit(args)?;
+    let watch = watch::Watch::new(args.quiet, args.max_time);
+    let fitted = fit::fit(&problem, (&plan, target.as_ref()), args, watch)?;
     let mut report = output::Report::new(&problem, &fitted, args)?;
     output::write(&directory, &mut report, args)?;
     if args.json {
-        print(&report.json()?)?;
+        print(&records::json(&report)?)?;
     } else if !args.quiet {
         print(&table::table(&report))?;
     }
-    Ok(if fitted.fit.status.is_converged() { Outcome::Done } else { Outcome::NotConverged })
+    Ok(if fitted.is_converged() { Outcome::Done } else { Outcome::NotConverged })
 }

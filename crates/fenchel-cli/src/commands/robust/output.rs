@@ -1,15 +1,15 @@
 //! The files of a fit.
 
 use super::args::FitArgs;
-use super::encoding::Missing;
-use super::fit::{Fitted, Problem};
+use super::fit::Fitted;
+use super::problem::Problem;
 use super::statistics::{self, Tail};
-use super::{labels, pictures};
+use super::strength::Setting;
+use super::validation::Validated;
+use super::{data, pictures, records};
 use crate::failure::Result;
 use crate::report;
-use crate::results::{Directory, json};
-use fenchel::optim::Status;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use crate::results::Directory;
 use std::path::PathBuf;
 
 /// Rows that are told of.
@@ -57,91 +57,6 @@ pub struct Heavy {
     pub weight: f64,
 }
 
-/// The result as it is written.
-#[derive(serde::Serialize)]
-struct Record<'a> {
-    status: Status,
-    objective: f64,
-    lower_bound: f64,
-    gap: f64,
-    tolerance: f64,
-    intercept: Intercepts<'a>,
-    coefficients: Coefficients<'a>,
-    loss: String,
-    divergence: &'a str,
-    lambda: Option<f64>,
-    radius: Option<f64>,
-    mean_loss: f64,
-    ordinary_mean_loss: Option<f64>,
-    worst_mean_loss: f64,
-    largest_loss: f64,
-    cvar: &'a [Tail],
-    effective_sample_size: f64,
-    heaviest_rows: &'a [Heavy],
-    data: String,
-    target: &'a str,
-    classes: Option<&'a [String]>,
-    weights: Option<&'a str>,
-    rows: usize,
-    rows_left_out: usize,
-    features: usize,
-    missing: Missing,
-    l2: f64,
-    l1: f64,
-    standardize: bool,
-    notes: &'a [String],
-    iterations: u32,
-    seconds: f64,
-    files: Vec<String>,
-}
-
-/// Numbers by name, in their order.
-struct Named<'a>(&'a [String], &'a [f64]);
-
-impl Serialize for Named<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        to.collect_map(self.0.iter().zip(self.1))
-    }
-}
-
-/// Coefficients by feature; where classes have their own, by class first.
-struct Coefficients<'a> {
-    classes: &'a [String],
-    names: &'a [String],
-    numbers: &'a [f64],
-}
-
-impl Serialize for Coefficients<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        let d = self.names.len();
-        if self.classes.is_empty() {
-            return Named(self.names, self.numbers).serialize(to);
-        }
-        let mut map = to.serialize_map(Some(self.classes.len()))?;
-        for (k, class) in self.classes.iter().enumerate() {
-            map.serialize_entry(class, &Named(self.names, &self.numbers[k * d..(k + 1) * d]))?;
-        }
-        map.end()
-    }
-}
-
-/// The intercept, if there is one; where classes have their own, by class.
-struct Intercepts<'a> {
-    there: bool,
-    classes: &'a [String],
-    numbers: &'a [f64],
-}
-
-impl Serialize for Intercepts<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        match (self.there, self.numbers) {
-            (false, _) => to.serialize_none(),
-            (true, [one]) => to.serialize_f64(*one),
-            (true, several) => Named(self.classes, several).serialize(to),
-        }
-    }
-}
-
 impl<'a> Report<'a> {
     /// What is to be said about a fit.
     pub fn new(problem: &'a Problem, fitted: &'a Fitted, args: &FitArgs) -> Result<Self> {
@@ -175,49 +90,21 @@ impl<'a> Report<'a> {
         risk.lambda.is_some() || risk.radius.is_some()
     }
 
-    /// The record as JSON, with a line break at its end.
-    pub fn json(&self) -> Result<String> {
-        let (fit, model, problem) = (&self.fitted.fit, &self.fitted.model, self.problem);
-        let strength = |v: f64| Some(v).filter(|v| self.has_strength() && v.is_finite());
-        // Two classes share their coefficients.
-        let classes = if model.linear.loss().scores() > 1 { &problem.classes[..] } else { &[] };
-        let options = problem.options();
-        let record = Record {
-            status: fit.status,
-            objective: fit.objective,
-            lower_bound: fit.lower_bound,
-            gap: fit.gap,
-            tolerance: self.tolerance,
-            intercept: Intercepts { there: options.intercept, classes, numbers: model.linear.intercept() },
-            coefficients: Coefficients { classes, names: &self.names, numbers: model.linear.coefficients() },
-            loss: model.linear.loss().name(),
-            divergence: &model.risk.divergence,
-            lambda: strength(fit.lambda),
-            radius: strength(fit.radius),
-            mean_loss: self.mean_loss,
-            ordinary_mean_loss: self.fitted.ordinary,
-            worst_mean_loss: self.worst_mean_loss,
-            largest_loss: self.largest_loss,
-            cvar: &self.cvar,
-            effective_sample_size: fit.effective_sample_size,
-            heaviest_rows: &self.heaviest,
-            data: problem.data.label(),
-            target: &problem.target,
-            classes: labels::are_classes(model.linear.loss()).then_some(&problem.classes[..]),
-            weights: problem.weights.as_deref(),
-            rows: problem.rows.len(),
-            rows_left_out: problem.data.len() - problem.rows.len(),
-            features: self.names.len(),
-            missing: problem.encoding.missing,
-            l2: options.l2,
-            l1: options.l1,
-            standardize: options.standardise,
-            notes: &self.notes,
-            iterations: fit.iterations,
-            seconds: fit.seconds,
-            files: self.files.iter().map(|f| f.display().to_string()).collect(),
-        };
-        json(&record)
+    /// Which of them it is, as in `model.json`.
+    pub fn kind(&self) -> Option<&'static str> {
+        let risk = &self.fitted.model.risk;
+        risk.lambda.map(|_| "lambda").or(risk.radius.map(|_| "radius"))
+    }
+
+    /// The same for people.
+    pub fn symbol(&self) -> &'static str {
+        if self.fitted.model.risk.lambda.is_some() { "λ" } else { "radius" }
+    }
+
+    /// The strength of the model that is saved.
+    pub fn strength(&self) -> Option<f64> {
+        let risk = &self.fitted.model.risk;
+        risk.lambda.or(risk.radius)
     }
 }
 
@@ -227,14 +114,23 @@ pub fn write(directory: &Directory, report: &mut Report<'_>, args: &FitArgs) -> 
     report.fitted.model.save(&path)?;
     report.files.push(path);
     report.files.push(directory.put("weights.csv", weights(report).as_bytes())?);
-    if args.no_pictures {
-        directory.remove_picture(pictures::NAME);
-    } else {
-        report.files.extend(directory.draw(pictures::NAME, &pictures::losses(report))?);
+    if let Some(path) = &report.fitted.path {
+        report.files.push(directory.put("path.csv", records::path_csv(report, path).as_bytes())?);
+    }
+    if let Some(validated) = report.fitted.validation.as_ref().filter(|validated| validated.chosen.is_some())
+    {
+        report.files.push(directory.put("validation.csv", records::validation_csv(validated).as_bytes())?);
+    }
+    for (name, draw) in pictures::of(report) {
+        if args.no_pictures {
+            directory.remove_picture(name);
+        } else {
+            report.files.extend(directory.draw(name, &draw(report))?);
+        }
     }
     // Listed before it is there, so that what it says includes itself.
     report.files.insert(0, directory.join("result.json"));
-    directory.put("result.json", report.json()?.as_bytes())?;
+    directory.put("result.json", records::json(report)?.as_bytes())?;
     Ok(())
 }
 
@@ -254,8 +150,8 @@ fn notes(problem: &Problem, fitted: &Fitted, names: &[String], args: &FitArgs) -
     let constant: Vec<String> = problem.constant().iter().map(|j| names[*j].clone()).collect();
     match &constant[..] {
         [] => {}
-        [one] => notes.push(format!("{} is constant: its coefficient is 0", super::data::shortened(one))),
-        _ => notes.push(format!("constant, with coefficient 0: {}", super::data::listed(&constant))),
+        [one] => notes.push(format!("{} is constant: its coefficient is 0", data::shortened(one))),
+        _ => notes.push(format!("constant, with coefficient 0: {}", data::listed(&constant))),
     }
     let given = [("--lambda", args.lambda.is_some()), ("--radius", args.radius.is_some())];
     let setting = &fitted.model.risk;
@@ -264,5 +160,28 @@ fn notes(problem: &Problem, fitted: &Fitted, names: &[String], args: &FitArgs) -
     {
         notes.push(format!("{option} changes nothing for divergence {}", setting.divergence));
     }
+    if let Some(path) = fitted.path.as_ref().filter(|path| path.points.len() < path.asked) {
+        notes.push(format!("the path ended after {} of {} strengths", path.points.len(), path.asked));
+    }
+    notes.extend(fitted.validation.as_ref().and_then(|validated| of_validation(validated, setting)));
     notes
+}
+
+/// What the place of the chosen strength says about the candidates.
+fn of_validation(validated: &Validated, setting: &Setting) -> Option<String> {
+    let what = if setting.lambda.is_some() { "λ" } else { "radius" };
+    let Some(at) = validated.chosen else {
+        return Some(format!("the validation was stopped: nothing was chosen, {what} is the one given"));
+    };
+    // Radius 0 is the ordinary fit: nothing is milder.
+    let end = match (setting.lambda.is_some(), at) {
+        _ if validated.scores.len() < 2 => return None,
+        (true, 0) => "largest",
+        (false, 0) if validated.scores[0].strength > 0.0 => "smallest",
+        (true, at) if at + 1 == validated.scores.len() => "smallest",
+        (false, at) if at + 1 == validated.scores.len() => "largest",
+        _ => return None,
+    };
+    let other = if end == "largest" { "larger" } else { "smaller" };
+    Some(format!("the chosen {what} is the {end} of the candidates; a {other} one may do better (--path)"))
 }

@@ -14,6 +14,12 @@ const MEAN: &str = "mean";
 /// The radius where nothing is said.
 const RADIUS: f64 = 0.1;
 
+/// Strengths that are only counted reach from this share of the one that was given to its inverse.
+const REACH: f64 = 0.1;
+
+/// As many strengths as a path may have that is only counted.
+const MOST: usize = 1000;
+
 /// What was asked for.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -23,12 +29,14 @@ pub struct Wanted {
 
 /// A strength as it was given.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Given {
+pub enum Given {
     /// It changes nothing: for the mean, the largest loss, tail means.
     Nothing,
+    /// A price in the unit of the losses.
     Lambda(f64),
     /// Times the mean loss of the ordinary fit.
     Relative(f64),
+    /// How large the divergence may be.
     Radius(f64),
 }
 
@@ -68,15 +76,20 @@ impl Wanted {
         Ok(Wanted { divergence: Some(divergence), strength })
     }
 
-    /// Whether the ordinary fit has to come first.
-    pub fn is_relative(&self) -> bool {
-        matches!(self.strength, Given::Relative(_))
+    /// The strength.
+    pub fn given(&self) -> Given {
+        self.strength
     }
 
-    /// The risk, given the mean loss of the ordinary fit where it matters.
-    pub fn risk(&self, mean_loss: Option<f64>) -> Result<Risk> {
+    /// The divergence; none for the mean.
+    pub fn divergence(&self) -> Option<&Arc<dyn Divergence>> {
+        self.divergence.as_ref()
+    }
+
+    /// The risk with one of the strengths, given the mean loss of the ordinary fit where it matters.
+    pub fn risk(&self, given: Given, mean_loss: Option<f64>) -> Result<Risk> {
         let Some(divergence) = &self.divergence else { return Ok(Risk::mean()) };
-        if let (Given::Relative(factor), Some(mean)) = (self.strength, mean_loss)
+        if let (Given::Relative(factor), Some(mean)) = (given, mean_loss)
             && !(factor * mean > 0.0 && (factor * mean).is_finite())
         {
             let value = format!("rel:{factor} times {mean}, the mean loss of the ordinary fit");
@@ -87,15 +100,71 @@ impl Wanted {
             )
             .into());
         }
-        Ok(Risk::new(divergence.clone(), self.strength.with(mean_loss.unwrap_or(1.0)))?)
+        Ok(Risk::new(divergence.clone(), given.with(mean_loss.unwrap_or(1.0)))?)
     }
 
-    /// The factor of the mean loss, if λ is relative.
-    pub fn factor(&self) -> Option<f64> {
-        match self.strength {
-            Given::Relative(factor) => Some(factor),
-            _ => None,
+    /// The strengths that an option lists, of the kind of the one that was given, or so many about that one.
+    pub fn several(&self, option: &str, text: &str) -> Result<Vec<Given>> {
+        self.needed(option)?;
+        let expected = format!(
+            "strengths with commas between them, as in 0.1,1,10, or how many: a whole number from 2 to {MOST}"
+        );
+        let wrong =
+            |value: &str| Failure::from(Error::invalid(option, format!("'{value}'"), expected.clone()));
+        if let Ok(count) = text.trim().parse::<usize>() {
+            return if (2..=MOST).contains(&count) { self.about(option, count) } else { Err(wrong(text)) };
         }
+        let cells: Vec<&str> = text.split(',').collect();
+        if cells.len() < 2 {
+            return Err(wrong(text));
+        }
+        let mut all = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let given = if self.strength.is_radius() { radius(cell) } else { lambda(cell) };
+            let given = given.map_err(|failure| failure.at(option))?;
+            if all.contains(&given) {
+                return Err(Failure::new(format!("{option} has {} twice", cell.trim())));
+            }
+            all.push(given);
+        }
+        Ok(all)
+    }
+
+    /// So many strengths from a tenth to ten times the one that was given, each the same multiple of the one before.
+    pub fn about(&self, option: &str, count: usize) -> Result<Vec<Given>> {
+        self.needed(option)?;
+        let share = |k: usize| 2.0 * k as f64 / (count - 1) as f64 - 1.0;
+        let times = |k: usize| REACH.powf(-share(k));
+        let all: Vec<Given> = (0..count).map(|k| self.strength.times(times(k))).collect();
+        if all.iter().any(|given| !given.is_positive()) {
+            let message = format!(
+                "{option}: strengths that are not listed are multiples of the one that is given, which must not \
+                 be 0; list them, as in --path 0,0.1,1"
+            );
+            return Err(Failure::new(message));
+        }
+        Ok(all)
+    }
+
+    /// Refuses an option that varies the strength where there is none.
+    fn needed(&self, option: &str) -> Result<()> {
+        if self.strength != Given::Nothing {
+            return Ok(());
+        }
+        let name = self.divergence.as_ref().map_or(MEAN.to_owned(), |f| f.name());
+        Err(Failure::new(format!("{option} varies λ or the radius, and --divergence {name} has neither")))
+    }
+
+    /// Strengths with their numbers, the mildest first, each of them fit for a risk.
+    pub fn sorted(&self, given: &[Given], mean_loss: Option<f64>) -> Result<Vec<(Given, Strength)>> {
+        let risks = given.iter().map(|given| Ok((*given, self.risk(*given, mean_loss)?.strength())));
+        let mut all = risks.collect::<Result<Vec<_>>>()?;
+        let mildness = |strength: &Strength| match strength {
+            Strength::Penalty(lambda) => *lambda,
+            Strength::Radius(radius) => -radius,
+        };
+        all.sort_by(|a, b| mildness(&b.1).total_cmp(&mildness(&a.1)));
+        Ok(all)
     }
 }
 
@@ -108,6 +177,43 @@ impl Given {
             Given::Relative(factor) => Strength::Penalty(factor * mean_loss),
             Given::Radius(radius) => Strength::Radius(radius),
         }
+    }
+
+    /// The same kind, multiplied.
+    fn times(self, factor: f64) -> Self {
+        match self {
+            Given::Nothing => Given::Nothing,
+            Given::Lambda(lambda) => Given::Lambda(lambda * factor),
+            Given::Relative(share) => Given::Relative(share * factor),
+            Given::Radius(radius) => Given::Radius(radius * factor),
+        }
+    }
+
+    fn is_positive(self) -> bool {
+        match self {
+            Given::Nothing => false,
+            Given::Lambda(v) | Given::Relative(v) | Given::Radius(v) => v > 0.0 && v.is_finite(),
+        }
+    }
+
+    /// Whether it is a radius.
+    pub fn is_radius(self) -> bool {
+        matches!(self, Given::Radius(_))
+    }
+
+    /// The factor of the mean loss, if λ is relative to it.
+    pub fn factor(self) -> Option<f64> {
+        match self {
+            Given::Relative(factor) => Some(factor),
+            _ => None,
+        }
+    }
+}
+
+/// λ or the radius.
+pub fn number(strength: Strength) -> f64 {
+    match strength {
+        Strength::Penalty(v) | Strength::Radius(v) => v,
     }
 }
 
@@ -125,6 +231,21 @@ fn lambda(text: &str) -> Result<Given> {
             "a finite number above 0, or rel: and such a number, as in rel:0.5",
         )
         .into()),
+    }
+}
+
+/// A radius as it is typed in a list.
+fn radius(text: &str) -> Result<Given> {
+    match text.trim().parse::<f64>() {
+        Ok(v) if v >= 0.0 && v.is_finite() => Ok(Given::Radius(v)),
+        _ => {
+            let expected = if text.trim().starts_with("rel:") {
+                "a number: these are radii; with --lambda they are prices, which may be rel:"
+            } else {
+                "a finite number, at least 0"
+            };
+            Err(Error::invalid("radius", format!("'{}'", text.trim()), expected).into())
+        }
     }
 }
 

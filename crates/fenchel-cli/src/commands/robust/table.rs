@@ -3,6 +3,7 @@
 use super::data::shortened;
 use super::output::Report;
 use super::statistics::Tail;
+use super::tables;
 use crate::report;
 use fenchel::optim::Status;
 use fenchel::robust::Fit;
@@ -24,6 +25,7 @@ pub fn table(report: &Report<'_>) -> String {
     if report.has_strength() {
         rows.push(("strength", strengths(report)));
     }
+    rows.extend(tables::choice(report).map(|choice| ("chosen", choice)));
     let options = report.problem.options();
     let penalties: Vec<String> = [("ℓ2", options.l2), ("ℓ1", options.l1)]
         .iter()
@@ -54,10 +56,28 @@ pub fn table(report: &Report<'_>) -> String {
     if !report.notes.is_empty() {
         rows.push(("note", report.notes.join("\n")));
     }
-    let steps = if fit.iterations == 1 { "step" } else { "steps" };
-    rows.push(("work", format!("{} Newton {steps} in {}", fit.iterations, report::seconds(fit.seconds))));
+    match &report.fitted.training {
+        None => {
+            let steps = if fit.iterations == 1 { "step" } else { "steps" };
+            let all = if report.fitted.path.is_some() || report.fitted.validation.is_some() {
+                "; everything"
+            } else {
+                ""
+            };
+            let seconds = report::seconds(fit.seconds);
+            rows.push(("work", format!("{} Newton {steps}{all} in {seconds}", fit.iterations)));
+        }
+        Some(training) => rows.extend(tables::training(report, training)),
+    }
     rows.push(("files", files(report)));
-    format!("{}\n\n{}", heading(report), report::table(&rows))
+    let mut text = format!("{}\n\n{}", heading(report), report::table(&rows));
+    if let Some(path) = &report.fitted.path {
+        text.push_str(&tables::path(report, path));
+    }
+    if let Some(validated) = &report.fitted.validation {
+        text.push_str(&tables::validation(report, validated));
+    }
+    text
 }
 
 fn heading(report: &Report<'_>) -> String {
@@ -84,13 +104,18 @@ fn status(report: &Report<'_>) -> String {
     let fit = &report.fitted.fit;
     let what = match fit.status {
         Status::Converged => "no coefficients are better by more than the tolerance",
+        Status::MaxIterations if report.fitted.training.is_some() => {
+            "NOT converged: as many passes as --epochs allows were not enough"
+        }
         Status::MaxIterations => "NOT converged: as many steps as are allowed were not enough",
         Status::MaxTime => "NOT converged: more needs more time than --max-time allows",
         Status::Stalled => {
             "NOT converged: more work no longer helps; try a penalty (--l2) or a larger --tolerance"
         }
         Status::Interrupted => "NOT converged: interrupted; this is the best so far",
-        Status::Diverged => "NOT converged: the iterates left the range of finite numbers",
+        Status::Diverged => {
+            "NOT converged: the iterates left the range of finite numbers; try a smaller --step"
+        }
     };
     let tolerance = report::plain(report.tolerance, 4);
     format!("{}: {what}\ntolerance {tolerance}, relative to the objective", fit.status)
@@ -159,23 +184,18 @@ fn heaviest(report: &Report<'_>) -> String {
 /// The intercept and the largest coefficients, by what a standard deviation of the feature changes.
 fn coefficients(report: &Report<'_>) -> String {
     let linear = &report.fitted.model.linear;
-    let (d, classes) = (report.names.len(), &report.problem.classes);
-    let several = linear.loss().scores() > 1;
-    let of_class = |name: String, score: usize| {
-        if several { format!("{name} for {}", shortened(&classes[score])) } else { name }
-    };
+    let d = report.names.len();
     let deviations = report.problem.deviations();
     let size = |at: usize| linear.coefficients()[at] * deviations[at % d];
-    let mut order: Vec<usize> = (0..linear.coefficients().len()).collect();
-    order.sort_by(|a, b| size(*b).abs().total_cmp(&size(*a).abs()).then(a.cmp(b)));
+    let order = tables::largest(report);
     let mut cells = Vec::new();
     if report.problem.options().intercept {
         for (score, number) in linear.intercept().iter().enumerate().take(SHOWN) {
-            cells.push(vec![of_class("intercept".to_owned(), score), five(*number), String::new()]);
+            cells.push(vec![of_class(report, "intercept".to_owned(), score), five(*number), String::new()]);
         }
     }
     for at in order.iter().take(SHOWN) {
-        let name = of_class(shortened(&report.names[at % d]), at / d);
+        let name = coefficient(report, *at);
         let change = format!("({} a standard deviation)", report::significant(size(*at), 4));
         cells.push(vec![name, five(linear.coefficients()[*at]), change]);
     }
@@ -187,6 +207,20 @@ fn coefficients(report: &Report<'_>) -> String {
         ));
     }
     if text.is_empty() { "none".to_owned() } else { text }
+}
+
+/// The name of a coefficient: that of its feature, and of the class if classes have their own.
+pub fn coefficient(report: &Report<'_>, at: usize) -> String {
+    let d = report.names.len();
+    of_class(report, shortened(&report.names[at % d]), at / d)
+}
+
+fn of_class(report: &Report<'_>, name: String, score: usize) -> String {
+    if report.problem.loss().scores() > 1 {
+        format!("{name} for {}", shortened(&report.problem.classes[score]))
+    } else {
+        name
+    }
 }
 
 /// Lines with their cells below each other.
