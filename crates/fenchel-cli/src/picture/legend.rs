@@ -53,7 +53,10 @@ pub fn legend(page: &mut Drawing, area: Area, lines: &[Vec<(f64, f64)>], keys: &
     let (w, h) = (46.0 + 7.2 * longest, 10.0 + 18.0 * keys.len() as f64);
     let across = [area.w - w - 10.0, 10.0, 0.5 * (area.w - w)];
     let down = [10.0, area.h - h - 10.0];
-    let places = across.iter().flat_map(|x| down.map(|y| (area.x + x, area.y + y)));
+    // Away from the frame only where that hides less.
+    let middle = across.map(|x| (x, 0.5 * (area.h - h)));
+    let places = across.iter().flat_map(|x| down.map(|y| (*x, y))).chain(middle);
+    let places = places.map(|(x, y)| (area.x + x, area.y + y));
     let best = places.min_by_key(|(x, y)| hidden(lines, Area { x: *x, y: *y, w, h }));
     let (x, y) = best.unwrap_or((area.x, area.y));
     page.rect(Area { x, y, w, h }, Some((WHITE, 0.9)), Some((GRID, 1.0)));

@@ -96,11 +96,19 @@ fn validation(report: &Report<'_>) -> Drawing {
     let title = format!("Cross-validation in {} folds", validated.folds);
     let mut panel = Panel::new(title, Axis::log(axis_of_strength(report)), Axis::linear(&validated.score));
     let finite = || validated.scores.iter().filter(|score| score.mean.is_finite());
-    let mean = finite().map(|score| (score.strength, score.mean)).collect();
     let ends = |score: &super::validation::Score| {
         [score.mean - score.standard_error, score.mean + score.standard_error]
     };
-    let band = finite().map(|score| (score.strength, ends(score)[0], ends(score)[1])).collect();
+    // A logarithm has no place for the ordinary fit: its score is a level.
+    let places = || finite().filter(|score| score.strength > 0.0);
+    let mean: Vec<_> = places().map(|score| (score.strength, score.mean)).collect();
+    let band = places().map(|score| (score.strength, ends(score)[0], ends(score)[1])).collect();
+    if let (Some(zero), Some(first), Some(last)) =
+        (finite().find(|score| score.strength == 0.0), mean.first(), mean.last())
+    {
+        let level = vec![(first.0, zero.mean), (last.0, zero.mean)];
+        panel.add(Series::new("radius 0", Style::dashed(LINES[1]), level));
+    }
     panel.add(Series::new("mean, one standard error", Style::line(LINES[0]).with_dots(), mean).band(band));
     mark(&mut panel, report, finite().flat_map(ends));
     let mut chart = Chart::new(1, 480.0, 320.0);

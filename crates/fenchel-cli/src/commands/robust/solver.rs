@@ -89,6 +89,9 @@ impl Solver {
         if [AUTO, EXACT].contains(&name) {
             return match given(&["--batch", "--epochs", "--step", "--rho", "--seed"]) {
                 None => Ok(Solver::Exact),
+                Some("--seed") => Err(Failure::new(format!(
+                    "--seed is for --cross-validate and for solvers that make passes; {name} draws nothing"
+                ))),
                 Some(option) => Err(Failure::new(format!(
                     "{option} is for solvers that make passes, such as --solver passes; {name} takes all rows at once"
                 ))),

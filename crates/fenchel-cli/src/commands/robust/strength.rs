@@ -14,9 +14,6 @@ const MEAN: &str = "mean";
 /// The radius where nothing is said.
 const RADIUS: f64 = 0.1;
 
-/// Strengths that are only counted reach from this share of the one that was given to its inverse.
-const REACH: f64 = 0.1;
-
 /// As many strengths as a path may have that is only counted.
 const MOST: usize = 1000;
 
@@ -133,9 +130,8 @@ impl Wanted {
     /// So many strengths from a tenth to ten times the one that was given, each the same multiple of the one before.
     pub fn about(&self, option: &str, count: usize) -> Result<Vec<Given>> {
         self.needed(option)?;
-        let share = |k: usize| 2.0 * k as f64 / (count - 1) as f64 - 1.0;
-        let times = |k: usize| REACH.powf(-share(k));
-        let all: Vec<Given> = (0..count).map(|k| self.strength.times(times(k))).collect();
+        let decades = |k: usize| 2.0 * k as f64 / (count - 1) as f64 - 1.0;
+        let all: Vec<Given> = (0..count).map(|k| self.strength.decades_above(decades(k))).collect();
         if all.iter().any(|given| !given.is_positive()) {
             let message = format!(
                 "{option}: strengths that are not listed are multiples of the one that is given, which must not \
@@ -179,13 +175,16 @@ impl Given {
         }
     }
 
-    /// The same kind, multiplied.
-    fn times(self, factor: f64) -> Self {
+    /// So many powers of ten more of the same kind.
+    fn decades_above(self, decades: f64) -> Self {
+        let power = 10f64.powf(decades.abs());
+        // A tenth of 0.1 is 0.01 to the bit.
+        let times = |v: f64| if decades < 0.0 { v / power } else { v * power };
         match self {
             Given::Nothing => Given::Nothing,
-            Given::Lambda(lambda) => Given::Lambda(lambda * factor),
-            Given::Relative(share) => Given::Relative(share * factor),
-            Given::Radius(radius) => Given::Radius(radius * factor),
+            Given::Lambda(lambda) => Given::Lambda(times(lambda)),
+            Given::Relative(share) => Given::Relative(times(share)),
+            Given::Radius(radius) => Given::Radius(times(radius)),
         }
     }
 
@@ -294,13 +293,18 @@ impl Setting {
 
     /// Divergence and strength in words.
     pub fn words(&self) -> String {
-        let number = |v: f64| crate::report::plain(v, 4);
-        match (self.lambda, self.radius) {
-            (Some(lambda), _) => format!("divergence {}, λ = {}", self.divergence, number(lambda)),
-            (_, Some(radius)) => format!("divergence {}, radius {}", self.divergence, number(radius)),
-            _ if self.is_mean() => "ordinary mean".to_owned(),
-            _ => format!("divergence {}", self.divergence),
+        match self.strength_in_words() {
+            Some(strength) => format!("divergence {}, {strength}", self.divergence),
+            None if self.is_mean() => "ordinary mean".to_owned(),
+            None => format!("divergence {}", self.divergence),
         }
+    }
+
+    /// λ or the radius in words, if there is one.
+    pub fn strength_in_words(&self) -> Option<String> {
+        let number = |v: f64| crate::report::plain(v, 4);
+        let lambda = self.lambda.map(|lambda| format!("λ = {}", number(lambda)));
+        lambda.or(self.radius.map(|radius| format!("radius {}", number(radius))))
     }
 }
 

@@ -46,12 +46,9 @@ pub fn path(report: &Report<'_>, path: &Path) -> String {
         }
         lines.push(line);
     }
-    let saved = report.strength().map_or(String::new(), |at| format!(" {}", report::plain(at, 4)));
-    let mut text = format!(
-        "\n  the path, from the mildest; model.json is the fit with {}{saved}\n\n{}",
-        report.symbol(),
-        columns(&lines)
-    );
+    let saved = report.fitted.model.risk.strength_in_words().unwrap_or_default();
+    let mut text =
+        format!("\n  the path, from the mildest; model.json is the fit with {saved}\n\n{}", columns(&lines));
     rest(&mut text, points.len(), path.points.len(), "path.csv");
     text
 }
