@@ -54,7 +54,11 @@ fn every_solver_comes_near_the_exact_fit() {
             {
                 continue;
             }
-            let more = [&problem[..], &["--solver", solver], if batches { &["--batch", "50"] } else { &[] }];
+            let more = [
+                &problem[..],
+                &["--solver", solver],
+                if batches { &["--batch", "50", "--epochs", "500"] } else { &[] },
+            ];
             let (code, found) = train(&place, &more.concat());
             let what = format!("{divergence} {strength:?} {solver}: {found}");
             let objective = number(&found["objective"]);
@@ -70,9 +74,10 @@ fn every_solver_comes_near_the_exact_fit() {
             let passes = history(&found);
             assert_eq!(passes.len() - 1, training["passes"].as_u64().unwrap() as usize, "{what}");
             assert!(passes[passes.len() - 1] < passes[0], "{what}");
-            assert_eq!((&training["batch"], &training["epochs"]), (&50.into(), &50.into()), "{what}");
+            assert_eq!((&training["batch"], &training["epochs"]), (&50.into(), &500.into()), "{what}");
             let by_steps = solver != "passes";
-            assert_eq!((training["step"].is_number(), code), (by_steps, i32::from(by_steps)), "{what}");
+            assert_eq!(training["step"].is_number(), by_steps, "{what}");
+            assert!(by_steps || code == 0, "{what}");
             let safe = solver == "joint" && divergence == "kl";
             assert_eq!(training["rho"].as_f64(), safe.then_some(1e-3), "{what}");
             // Safe KL is below KL, by little where no weight comes near 1/ρ.

@@ -141,7 +141,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "FOLDS", allow_negative_numbers = true, help_heading = "Several strengths")]
     pub cross_validate: Option<usize>,
 
-    /// What the rows to come may be like, which decides the choice
+    /// What the rows to come may be like, which decides: none, reweighted, group:COLUMN, feature:COLUMN
     ///
     /// none: as those at hand; the score is the mean of held-out losses. reweighted: their worst mean within radius 0.1, or
     /// another: reweighted:0.5; or by a divergence that needs none: reweighted:cvar:0.1. group:COLUMN: the shares of the values

@@ -8,8 +8,17 @@ use crate::picture::{Axis, Chart, Drawing, LINES, Losses, Panel, Series, Style};
 /// Lines of coefficients; more cannot be told apart.
 const SHOWN: usize = LINES.len();
 
+/// Passes that are drawn, about; of more, some from end to end.
+const PASSES: usize = 1000;
+
+/// Up to so many each has a dot.
+const DOTS: usize = 100;
+
 /// A picture: the name of its files, and what draws it.
 pub type Picture = (&'static str, fn(&Report<'_>) -> Drawing);
+
+/// A number of a fit, to be followed along a path.
+type Along = fn(&super::path::Point) -> f64;
 
 /// The pictures that there are to draw.
 pub fn of(report: &Report<'_>) -> Vec<Picture> {
@@ -70,16 +79,16 @@ fn path(report: &Report<'_>) -> Drawing {
     mark(&mut coefficients, report, all.into_iter());
     let units = format!("in units of the {} loss", report.problem.loss().name());
     let mut losses = Panel::new("Losses", axis(), Axis::linear(units));
-    let lines: [(&str, Style, &dyn Fn(&super::path::Point) -> f64); 3] = [
-        ("robust objective", Style::line(LINES[0]), &|point| point.objective),
-        ("mean loss", Style::line(LINES[1]), &|point| point.mean_loss),
-        ("mean of the worst 10 %", Style::dashed(LINES[3]), &|point| {
+    let lines: [(&str, Style, Along); 3] = [
+        ("robust objective", Style::line(LINES[0]), |point| point.objective),
+        ("mean loss", Style::line(LINES[1]), |point| point.mean_loss),
+        ("mean of the worst 10 %", Style::dashed(LINES[3]), |point| {
             point.cvar.iter().find(|tail| tail.share == 0.1).map_or(f64::NAN, |tail| tail.value)
         }),
     ];
     let mut all = Vec::new();
     for (name, style, of) in lines {
-        let line = along(of);
+        let line = along(&of);
         all.extend(line.iter().map(|point| point.1));
         losses.add(Series::new(name, style.with_dots(), line));
     }
@@ -123,20 +132,22 @@ fn convergence(report: &Report<'_>) -> Drawing {
     let passes = || Axis::linear("passes over the rows");
     let end = history.len().saturating_sub(1) as f64;
     let line = |of: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
-        history.iter().enumerate().map(|(pass, value)| (pass as f64, of(*value))).collect()
+        let each = history.iter().enumerate().step_by(history.len().div_ceil(PASSES).max(1));
+        each.map(|(pass, value)| (pass as f64, of(*value))).collect()
     };
+    let style = Style { dots: history.len() <= DOTS, ..Style::line(LINES[0]) };
     let level = |value: f64| vec![(0.0, value), (end, value)];
     let positive = fit.lower_bound > 0.0 && history.iter().all(|value| *value > 0.0);
     let label = format!("in units of the {} loss", report.problem.loss().name());
     let y = if positive { Axis::log(label) } else { Axis::linear(label) };
     let mut objective = Panel::new("Objective of all rows", passes(), y);
-    objective.add(Series::new("after each pass", Style::line(LINES[0]).with_dots(), line(&|value| value)));
+    objective.add(Series::new("after each pass", style, line(&|value| value)));
     if fit.lower_bound.is_finite() {
         objective.add(Series::new("lower bound", Style::dashed(LINES[1]), level(fit.lower_bound)));
     }
     let mut above = Panel::new("Above the lower bound", passes(), Axis::log("as a share of the objective"));
     let share = |value: f64| (value - fit.lower_bound) / fit.objective.abs().max(f64::MIN_POSITIVE);
-    above.add(Series::new("after each pass", Style::line(LINES[0]).with_dots(), line(&share)));
+    above.add(Series::new("after each pass", style, line(&share)));
     above.add(Series::new("tolerance", Style::dashed(LINES[1]), level(report.tolerance)));
     let mut chart = Chart::new(2, 380.0, 300.0);
     chart.add(objective);

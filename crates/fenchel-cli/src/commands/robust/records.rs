@@ -145,8 +145,7 @@ impl Serialize for Intercepts<'_> {
 pub fn json(report: &Report<'_>) -> Result<String> {
     let (fit, model, problem) = (&report.fitted.fit, &report.fitted.model, report.problem);
     let strength = |v: f64| Some(v).filter(|v| report.has_strength() && v.is_finite());
-    // Two classes share their coefficients.
-    let classes = if model.linear.loss().scores() > 1 { &problem.classes[..] } else { &[] };
+    let classes = scored(report);
     let options = problem.options();
     let record = Record {
         status: fit.status,
@@ -192,7 +191,7 @@ pub fn json(report: &Report<'_>) -> Result<String> {
     results::json(&record)
 }
 
-/// The classes that have coefficients of their own; none if there is one score.
+/// The classes that have coefficients of their own; two share theirs.
 fn scored<'a>(report: &Report<'a>) -> &'a [String] {
     let problem = report.problem;
     if problem.loss().scores() > 1 { &problem.classes } else { &[] }

@@ -90,9 +90,12 @@ impl Spec {
                 let at = problem.data.find("--shift", column)?;
                 let shift = Shift::tilted(&numbers(problem, at)?, amount)
                     .map_err(|e| problem.data.column_error(at, format!("--shift: {e}")))?;
+                let way = if amount < 0.0 { "smaller" } else { "larger" };
+                let plural = if amount.abs() == 1.0 { "" } else { "s" };
                 let words = format!(
-                    "the mean of held-out losses where {} is moved by {amount} standard deviations",
-                    name(problem, at)
+                    "the mean of held-out losses where {} is {way} by {} standard deviation{plural}",
+                    name(problem, at),
+                    amount.abs()
                 );
                 Ok((shift, words))
             }

@@ -54,7 +54,7 @@ pub fn registry() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
         (AUTO, "the exact one"),
         (EXACT, "Newton's method on all rows, with λ falling to its value"),
-        (PASSES, "batches: the rows of largest loss exactly, a quadratic model of the others; no step size"),
+        (PASSES, "batches: rows of largest loss exactly, others in a quadratic model; nothing to tune"),
     ];
     all.extend(Method::ALL.map(|method| (method.name(), summary(method))));
     all
