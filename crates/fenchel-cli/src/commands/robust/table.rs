@@ -126,7 +126,10 @@ pub fn objective(fit: &Fit) -> String {
     // Ten digits are enough for anyone who reads them.
     let lower = fit.lower_bound.min(fit.objective - 1e-9 * fit.objective.abs());
     let [lower, upper] = report::interval(lower, fit.objective);
-    format!("{upper}, minimum in [{lower}, {upper}]")
+    // The objective is known, however far the bound is.
+    let is_near = fit.gap <= 1e-3 * fit.objective.abs();
+    let objective = if is_near { upper.clone() } else { report::significant(fit.objective, 5) };
+    format!("{objective}, minimum in [{lower}, {upper}]")
 }
 
 fn mean_loss(report: &Report<'_>) -> String {
