@@ -8,6 +8,7 @@ use common::Place;
 use fenchel::robust::Method;
 use learning::{close, fit, houses, number};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Labels of size 1, so that a price of 1 is mild and every method gets near the minimum.
 fn waves(n: usize) -> String {
@@ -246,5 +247,44 @@ fn solvers_are_listed() {
     let run = place.run(&["list", "solvers"]);
     for name in ["auto", "exact", "passes"].into_iter().chain(Method::ALL.map(Method::name)) {
         assert_eq!(run.out.lines().filter(|line| line.split_whitespace().next() == Some(name)).count(), 1);
+    }
+}
+
+/// Ctrl-C ends passes, folds and paths; what there is by then is written.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_what_there_is() {
+    let place = Place::new();
+    place.file("t.csv", houses(60_000));
+    let args = ["robust", "t.csv", "--target", "price", "--without", "region", "--json", "--no-pictures"];
+    for more in [
+        &["--lambda", "100", "--solver", "joint", "--epochs", "100000000", "--step", "1e-9"][..],
+        &["--path", "1000", "--tolerance", "1e-12"],
+        &["--cross-validate", "500", "--shift", "none", "--tolerance", "1e-12"],
+    ] {
+        let out = more[0].trim_start_matches('-');
+        let child = place.command(&[&args[..], more, &["--out", out]].concat()).spawn().unwrap();
+        // Made when all is read, just before the first fit.
+        while !place.exists(out) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(1000));
+        // SAFETY: a signal to a process that was started here and has not been waited for.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::kill(child.id() as i32, libc::SIGINT);
+        }
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{more:?}: {text}");
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let path = found["path"].as_array().cloned().unwrap_or_default();
+        assert!(path.len() < 1000, "{more:?}");
+        let last = path.last().unwrap_or(&found);
+        assert_eq!(last["status"], "interrupted", "{more:?}");
+        assert_eq!(
+            place.run(&["robust", "predict", &format!("{out}/model.json"), "t.csv", "--out", "p.csv"]).code,
+            0
+        );
     }
 }

@@ -125,3 +125,20 @@ fn starts_that_make_no_sense() {
     let bad = model.path(&[Strength::Penalty(-1.0)], &Precision::default(), &mut Silent).unwrap_err();
     assert!(bad.to_string().contains("lambda"));
 }
+
+#[test]
+fn the_observer_sees_how_much_of_a_path_is_done() {
+    let examples = examples(200);
+    let model = model(&examples, "squared", "kl", Strength::Radius(1.0));
+    let radii = [0.01, 0.1, 1.0, 3.0].map(Strength::Radius);
+    let mut seen = Vec::new();
+    let mut note = |progress: &Progress<'_>| {
+        seen.push(progress.fraction);
+        Flow::Continue
+    };
+    let precision = Precision { max_seconds: None, ..Precision::default() };
+    let fits = model.path(&radii, &precision, &mut note).unwrap();
+    assert_eq!(fits.len(), 4);
+    seen.dedup();
+    assert_eq!(seen, [0.0, 0.25, 0.5, 0.75]);
+}
