@@ -269,11 +269,8 @@ fn ctrl_c_leaves_what_there_is() {
             std::thread::sleep(Duration::from_millis(5));
         }
         std::thread::sleep(Duration::from_millis(1000));
-        // SAFETY: a signal to a process that was started here and has not been waited for.
-        #[allow(unsafe_code)]
-        unsafe {
-            libc::kill(child.id() as i32, libc::SIGINT);
-        }
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{more:?}: {text}");
