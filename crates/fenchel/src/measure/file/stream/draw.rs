@@ -58,7 +58,7 @@ impl Drawn {
         }
         let mut best = Best { m, heap: BinaryHeap::new(), rng: stream(seed, PURPOSE, 0), seed };
         let source =
-            FileSource::open_watched(path, selection, memory, &mut |row, weight| best.offer(row, weight))?;
+            FileSource::open_watched(path, selection, memory, &mut |seen| best.offer(seen.row, seen.weight))?;
         let (mut rows, threshold) = best.finish();
         let dim = source.dim;
         let width =
