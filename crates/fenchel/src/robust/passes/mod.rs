@@ -172,9 +172,12 @@ impl Linear<'_> {
                 }
             }
         }
-        if !walk.is_at_last() && !(streamed && status == Status::Interrupted)
-            || streamed && best.gap() > best.wanted(tolerance) && status != Status::Interrupted
-        {
+        let unproved = if streamed {
+            status == Status::MaxIterations && best.gap() > best.wanted(tolerance)
+        } else {
+            !walk.is_at_last()
+        };
+        if unproved {
             self.bound(&exact, walk.lambda, &mut state, &mut best, false)?;
         }
         let steps = walk.steps;

@@ -148,7 +148,7 @@ impl Files {
         let row = 8 * (columns as u64 + 1);
         let window = ((self.memory / 2 / row) as usize).max(4 * batch).min(self.len());
         let rows = (window / PAGES).clamp(LEAST, MOST);
-        (rows, (window / rows).max(1))
+        (rows, window.div_ceil(rows))
     }
 
     /// Reads pages of so many rows, by number, into `x` as a design has them, one example after another, and `labels`.
