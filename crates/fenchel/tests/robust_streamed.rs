@@ -159,7 +159,10 @@ fn with_room_for_everything_passes_are_those_in_memory() {
         assert_eq!(examples.weights(), memory.weights(), "{case}");
         for centred in [false, true] {
             for ((m, s), (mean, scale)) in examples.moments(centred).iter().zip(memory.moments(centred)) {
-                assert!(close(*m, mean, 1e-13) && close(*s, scale, 1e-9), "{case}: {m} {mean} {s} {scale}");
+                assert!(
+                    (m - mean).abs() <= 1e-13 * (mean.abs() + scale) && close(*s, scale, 1e-9),
+                    "{case}: {m} {mean} {s} {scale}"
+                );
             }
         }
         let here = run(Linear::streamed(&examples, squared(), risk("kl", 2.0), Options::default()).unwrap());
@@ -179,9 +182,9 @@ fn small_windows_lead_to_the_same_optimum() {
     let place = Place::new();
     for entry in loss::registry() {
         let loss = loss::parse(entry.name).unwrap();
-        let rows = table(loss.labels(), 4000);
+        let rows = table(loss.labels(), 2000);
         let examples =
-            StreamedExamples::open(&[place.file("x.npy", npy(&rows))], &NUMBERED, 64 << 10).unwrap();
+            StreamedExamples::open(&[place.file("x.npy", npy(&rows))], &NUMBERED, 32 << 10).unwrap();
         let loss = loss.for_classes(3).unwrap_or(loss);
         let (examples, classes) = examples.classified(&*loss).unwrap();
         let wanted: &[f64] = match loss.labels() {
