@@ -57,27 +57,7 @@ pub struct Fitted {
 impl Problem {
     /// The problem that the options describe.
     pub fn read(args: &FitArgs) -> Result<Self> {
-        // What costs nothing is checked before files are read.
-        let wanted = Wanted::parse(args)?;
-        let loss = loss::parse(&args.loss)?;
-        let options = Options {
-            intercept: !args.no_intercept,
-            standardise: args.standardize,
-            l2: args.l2,
-            l1: args.l1,
-        };
-        for (option, value, least) in [
-            ("--l2", args.l2, false),
-            ("--l1", args.l1, false),
-            ("--tolerance", args.tolerance, true),
-            ("--max-time", args.max_time, true),
-        ] {
-            let fits = value.is_finite() && if least { value > 0.0 } else { value >= 0.0 };
-            if !fits {
-                let expected = if least { "a finite number above 0" } else { "a finite number, at least 0" };
-                return Err(Error::invalid(option, value, expected).into());
-            }
-        }
+        let (wanted, loss, options) = settings(args)?;
         let names = [
             Columns::parse_for("--columns", &args.columns)?,
             Columns::parse_for("--without", &args.without)?,
@@ -155,11 +135,7 @@ impl Problem {
 
     /// Fits, on so many threads; all without a number.
     pub fn fit(&self, args: &FitArgs) -> Result<Fitted> {
-        if args.threads == Some(0) {
-            return Err(Error::invalid("threads", 0, "at least 1").into());
-        }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0));
-        let pool = pool.build().map_err(|e| Failure::new(format!("no threads could be started: {e}")))?;
+        let pool = pool(args)?;
         let (scores, width) = (self.loss.scores(), self.encoding.width());
         let zero = LinearModel::new(self.loss.clone(), vec![0.0; scores], vec![0.0; scores * width])?;
         self.check(&zero.losses(&self.examples)?, "of coefficients 0")?;
@@ -228,6 +204,36 @@ impl Problem {
     pub fn options(&self) -> Options {
         self.options
     }
+}
+
+/// What costs nothing is checked before files are read.
+pub fn settings(args: &FitArgs) -> Result<(Wanted, Arc<dyn Loss>, Options)> {
+    let wanted = Wanted::parse(args)?;
+    let loss = loss::parse(&args.loss)?;
+    let options =
+        Options { intercept: !args.no_intercept, standardise: args.standardize, l2: args.l2, l1: args.l1 };
+    for (option, value, least) in [
+        ("--l2", args.l2, false),
+        ("--l1", args.l1, false),
+        ("--tolerance", args.tolerance, true),
+        ("--max-time", args.max_time, true),
+    ] {
+        let fits = value.is_finite() && if least { value > 0.0 } else { value >= 0.0 };
+        if !fits {
+            let expected = if least { "a finite number above 0" } else { "a finite number, at least 0" };
+            return Err(Error::invalid(option, value, expected).into());
+        }
+    }
+    Ok((wanted, loss, options))
+}
+
+/// So many threads; all without a number.
+pub fn pool(args: &FitArgs) -> Result<rayon::ThreadPool> {
+    if args.threads == Some(0) {
+        return Err(Error::invalid("threads", 0, "at least 1").into());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0));
+    pool.build().map_err(|e| Failure::new(format!("no threads could be started: {e}")))
 }
 
 /// The columns that are features.

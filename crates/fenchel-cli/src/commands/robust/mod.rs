@@ -12,6 +12,7 @@ mod output;
 mod pictures;
 mod predict;
 mod statistics;
+mod streamed;
 mod strength;
 mod table;
 
@@ -32,6 +33,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
 
 /// Reads, fits, writes.
 fn fitted(args: &FitArgs) -> Result<Outcome> {
+    if let Some(outcome) = streamed::run(args)? {
+        return Ok(outcome);
+    }
     let problem = fit::Problem::read(args)?;
     // A directory that cannot be written should not cost a fit.
     let directory = Directory::prepare(&args.out)?;

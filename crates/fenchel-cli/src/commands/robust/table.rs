@@ -5,7 +5,8 @@ use super::output::Report;
 use super::statistics::Tail;
 use crate::report;
 use fenchel::optim::Status;
-use fenchel::robust::Fit;
+use fenchel::robust::{Fit, LinearModel};
+use std::path::PathBuf;
 
 /// Coefficients that are shown.
 const SHOWN: usize = 10;
@@ -15,7 +16,7 @@ pub fn table(report: &Report<'_>) -> String {
     let (fit, model) = (&report.fitted.fit, &report.fitted.model);
     let is_mean = model.risk.is_mean();
     let mut rows = vec![
-        ("status", status(report)),
+        ("status", status(fit.status, report.tolerance)),
         ("objective", objective(fit)),
         ("mean loss", mean_loss(report)),
         ("CVaR", tails(&report.cvar)),
@@ -45,7 +46,8 @@ pub fn table(report: &Report<'_>) -> String {
     {
         rows.push(("classes", format!("{} (+1), {} (−1)", shortened(second), shortened(first))));
     }
-    rows.push(("coefficients", coefficients(report)));
+    let of = (&report.names[..], &report.problem.classes[..], &report.problem.deviations()[..]);
+    rows.push(("coefficients", coefficients(&model.linear, of, options.intercept)));
     let left_out = report.problem.data.len() - report.problem.rows.len();
     if left_out > 0 {
         let what = if left_out == 1 { "row with a missing cell" } else { "rows with a missing cell" };
@@ -56,7 +58,7 @@ pub fn table(report: &Report<'_>) -> String {
     }
     let steps = if fit.iterations == 1 { "step" } else { "steps" };
     rows.push(("work", format!("{} Newton {steps} in {}", fit.iterations, report::seconds(fit.seconds))));
-    rows.push(("files", files(report)));
+    rows.push(("files", files(&report.files)));
     format!("{}\n\n{}", heading(report), report::table(&rows))
 }
 
@@ -80,9 +82,9 @@ pub fn strength(report: &Report<'_>) -> String {
     report.fitted.model.risk.words()
 }
 
-fn status(report: &Report<'_>) -> String {
-    let fit = &report.fitted.fit;
-    let what = match fit.status {
+/// How a fit ended.
+pub fn status(status: Status, tolerance: f64) -> String {
+    let what = match status {
         Status::Converged => "no coefficients are better by more than the tolerance",
         Status::MaxIterations => "NOT converged: as many steps as are allowed were not enough",
         Status::MaxTime => "NOT converged: more needs more time than --max-time allows",
@@ -92,8 +94,8 @@ fn status(report: &Report<'_>) -> String {
         Status::Interrupted => "NOT converged: interrupted; this is the best so far",
         Status::Diverged => "NOT converged: the iterates left the range of finite numbers",
     };
-    let tolerance = report::plain(report.tolerance, 4);
-    format!("{}: {what}\ntolerance {tolerance}, relative to the objective", fit.status)
+    let tolerance = report::plain(tolerance, 4);
+    format!("{status}: {what}\ntolerance {tolerance}, relative to the objective")
 }
 
 /// The objective and the interval that the minimum is in.
@@ -157,25 +159,27 @@ fn heaviest(report: &Report<'_>) -> String {
 }
 
 /// The intercept and the largest coefficients, by what a standard deviation of the feature changes.
-fn coefficients(report: &Report<'_>) -> String {
-    let linear = &report.fitted.model.linear;
-    let (d, classes) = (report.names.len(), &report.problem.classes);
+pub fn coefficients(
+    linear: &LinearModel,
+    (names, classes, deviations): (&[String], &[String], &[f64]),
+    intercept: bool,
+) -> String {
+    let d = names.len();
     let several = linear.loss().scores() > 1;
     let of_class = |name: String, score: usize| {
         if several { format!("{name} for {}", shortened(&classes[score])) } else { name }
     };
-    let deviations = report.problem.deviations();
     let size = |at: usize| linear.coefficients()[at] * deviations[at % d];
     let mut order: Vec<usize> = (0..linear.coefficients().len()).collect();
     order.sort_by(|a, b| size(*b).abs().total_cmp(&size(*a).abs()).then(a.cmp(b)));
     let mut cells = Vec::new();
-    if report.problem.options().intercept {
+    if intercept {
         for (score, number) in linear.intercept().iter().enumerate().take(SHOWN) {
             cells.push(vec![of_class("intercept".to_owned(), score), five(*number), String::new()]);
         }
     }
     for at in order.iter().take(SHOWN) {
-        let name = of_class(shortened(&report.names[at % d]), at / d);
+        let name = of_class(shortened(&names[at % d]), at / d);
         let change = format!("({} a standard deviation)", report::significant(size(*at), 4));
         cells.push(vec![name, five(linear.coefficients()[*at]), change]);
     }
@@ -208,7 +212,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// A number of rows that need not be whole.
-fn rows_worth(n: f64) -> String {
+pub fn rows_worth(n: f64) -> String {
     if n >= 999.5 { report::count(n.round() as u64) } else { report::significant(n, 4) }
 }
 
@@ -222,9 +226,9 @@ fn five(v: f64) -> String {
 }
 
 /// The directory, and the names in it.
-fn files(report: &Report<'_>) -> String {
-    let names = report.files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
-    let directory = report.files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
+pub fn files(files: &[PathBuf]) -> String {
+    let names = files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
+    let directory = files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
     format!("{}: {names}", directory.display())
 }
 

@@ -50,6 +50,7 @@ pub struct StreamedExamples {
     source: Arc<FileSource>,
     names: Vec<String>,
     target: String,
+    weighted_by: Option<String>,
     weights: Vec<f64>,
     /// Mean and mean square deviation of each feature.
     moments: Vec<(f64, f64)>,
@@ -147,6 +148,7 @@ impl StreamedExamples {
         })? as usize;
         let weights = reference(&weights, n)?;
         let (mean, variance) = source.moments().unwrap_or_default();
+        let weighted_by = if roles.weights.is_some() { names.pop() } else { None };
         let target = names.pop().unwrap_or_default();
         let moments: Vec<(f64, f64)> = mean.into_iter().zip(variance).take(names.len()).collect();
         if let Some(j) = moments.iter().position(|(mean, square)| !(mean.is_finite() && square.is_finite())) {
@@ -159,6 +161,7 @@ impl StreamedExamples {
             source: Arc::new(source),
             names,
             target,
+            weighted_by,
             weights,
             moments,
             labels: (!too_many).then_some(labels),
@@ -191,6 +194,11 @@ impl StreamedExamples {
     /// The name of the label.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// The name of the column of weights, if there is one.
+    pub fn weighted_by(&self) -> Option<&str> {
+        self.weighted_by.as_deref()
     }
 
     /// p̂, which sums to 1.

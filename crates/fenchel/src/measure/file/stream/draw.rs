@@ -101,7 +101,7 @@ impl Drawn {
         Ok(Drawn {
             of: source.len,
             dim,
-            columns: source.names.clone(),
+            columns: source.columns().map(<[String]>::to_vec),
             points: each().flat_map(|n| n[..dim].iter().copied()).collect(),
             weights,
             // All rows: the problem is the file's own.

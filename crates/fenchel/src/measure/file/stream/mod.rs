@@ -141,8 +141,8 @@ pub fn size_loaded(path: impl AsRef<Path>) -> Result<Option<u64>> {
 #[derive(Debug)]
 pub struct FileSource {
     parts: Vec<Part>,
+    /// Of the coordinates in the (first) file, and of the masses behind them: names, if it has any, and where they are.
     names: Option<Vec<String>>,
-    /// Where the coordinates are in the (first) file.
     indices: Vec<usize>,
     dim: usize,
     label: String,
@@ -276,8 +276,8 @@ impl FileSource {
         let shares = shares.map(|s| (s, mass));
         Ok(FileSource {
             parts: vec![Part { handle, rows, len, first: 0, before: 0.0, shares }],
-            names: names.map(|n| n[..dim].to_vec()),
-            indices: columns[..dim].to_vec(),
+            names,
+            indices: columns,
             dim,
             label: path.display().to_string(),
             moments: moments.unwrap_or_else(|| Moments::new(dim)),
@@ -349,7 +349,7 @@ impl FileSource {
 
     /// The names of the coordinates, if the (first) file has a line of names.
     pub fn columns(&self) -> Option<&[String]> {
-        self.names.as_deref()
+        self.names.as_ref().map(|names| &names[..self.dim])
     }
 
     /// Number of rows.

@@ -90,7 +90,7 @@ impl FileSource {
         })
     }
 
-    /// The names of the coordinates; x1, x2, … by the number of the column where the file has none.
+    /// The names of the coordinates, and of masses behind them; x1, x2, … by the number of the column where the file has none.
     pub(crate) fn header(&self) -> Vec<String> {
         match &self.names {
             Some(names) => names.clone(),
