@@ -1,7 +1,7 @@
 //! From files to a fitted model.
 
 use super::args::FitArgs;
-use super::data::{Data, Values, shortened};
+use super::data::{Data, Values, meant, shortened};
 use super::encoding::{self, Chosen, Encoding, Missing, complete};
 use super::labels;
 use super::model::Model;
@@ -70,7 +70,7 @@ impl Problem {
             )));
         }
 
-        let data = Data::read(&args.data)?;
+        let data = Data::read(&args.data, &|all| needed(all, &names, (target, args.weights.as_deref())))?;
         let target = data.find("--target", target)?;
         let weights = args.weights.as_ref().map(|column| data.find("--weights", column)).transpose()?;
         if weights == Some(target) {
@@ -236,6 +236,23 @@ pub fn pool(args: &FitArgs) -> Result<rayon::ThreadPool> {
     pool.build().map_err(|e| Failure::new(format!("no threads could be started: {e}")))
 }
 
+/// The columns that are used for anything.
+fn needed(
+    all: &[String],
+    [columns, without, _]: &[Columns; 3],
+    (target, weights): (&str, Option<&str>),
+) -> Vec<usize> {
+    let mut used = vec![columns.names().is_empty(); all.len()];
+    let mut mark = |names: &[String], is: bool| {
+        names.iter().filter_map(|name| meant(all, name)).for_each(|k| used[k] = is);
+    };
+    mark(columns.names(), true);
+    mark(without.names(), false);
+    let others = [Some(target), weights].into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
+    mark(&others, true);
+    (0..all.len()).filter(|k| used[*k]).collect()
+}
+
 /// The columns that are features.
 fn features(
     data: &Data,
@@ -310,7 +327,7 @@ fn rows(
 /// What is said where there is no --target, with the columns that it could be.
 fn no_target(args: &FitArgs) -> Failure {
     let example = "as in: fenchel robust data.csv --target y";
-    match Data::read(&args.data[..args.data.len().min(1)]) {
+    match Data::read(&args.data[..args.data.len().min(1)], &|_| Vec::new()) {
         Ok(data) => {
             let names: Vec<String> = data.names().iter().map(|name| (*name).to_owned()).collect();
             let (label, names) = (data.label(), super::data::listed(&names));
