@@ -27,7 +27,7 @@ fn names(frame: &Frame) -> Vec<&str> {
 fn numbers(frame: &Frame, column: usize) -> Vec<Option<f64>> {
     match &frame.columns()[column].cells {
         Cells::Numbers(cells) => cells.iter().map(|x| (!x.is_nan()).then_some(*x)).collect(),
-        Cells::Text(cells) => panic!("column {column} is text: {cells:?}"),
+        other => panic!("column {column} is not of numbers: {other:?}"),
     }
 }
 
@@ -35,7 +35,7 @@ fn numbers(frame: &Frame, column: usize) -> Vec<Option<f64>> {
 fn words(frame: &Frame, column: usize) -> Vec<Option<&str>> {
     match &frame.columns()[column].cells {
         Cells::Text(cells) => cells.iter().map(Option::as_deref).collect(),
-        Cells::Numbers(cells) => panic!("column {column} is numbers: {cells:?}"),
+        other => panic!("column {column} is not of text: {other:?}"),
     }
 }
 
@@ -154,6 +154,48 @@ fn a_line_of_names_or_none() {
         assert_eq!((names(&frame), frame.len()), (expected.to_vec(), rows), "{text:?}");
         assert!(frame.columns().iter().all(|column| column.cells.len() == rows && !column.cells.is_empty()));
     }
+}
+
+/// Between semicolons, as spreadsheets of many countries write them; all of a column in one way.
+#[test]
+fn decimals_with_a_comma() {
+    let frame = parse("x;y;word\n3,14;2.5;1,5\n-0,5e3;;2\n1;7;up\n");
+    assert_eq!(numbers(&frame, 0), [Some(3.14), Some(-500.0), Some(1.0)]);
+    assert_eq!(numbers(&frame, 1), [Some(2.5), None, Some(7.0)]);
+    assert_eq!(words(&frame, 2), [Some("1,5"), Some("2"), Some("up")]);
+    // No line of names.
+    assert_eq!(numbers(&parse("3,14;2,5\n1;2\n"), 1), [Some(2.5), Some(2.0)]);
+    let (message, line, column) = error(b"x;y\n1;2,5\n1;1.234\n");
+    assert!(message.contains("'2,5' has a decimal comma, '1.234' in line 3 a point"), "{message}");
+    assert_eq!((line, column), (Some(2), Some(2)));
+    // Neither thousands nor cells in quotes between commas.
+    assert_eq!(words(&parse("x;y\n1,000,000;1\n1.000,5;2\n"), 0), [Some("1,000,000"), Some("1.000,5")]);
+    assert_eq!(words(&parse("x,y\n\"3,14\",1\n"), 0), [Some("3,14")]);
+}
+
+#[test]
+fn columns_that_nobody_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("t.csv");
+    std::fs::write(&path, b"a,b,c\n1,inf,\xff\n2,x,y\n").unwrap();
+    let frame = Frame::read_columns(&path, &|names| {
+        assert_eq!(names, ["a", "b", "c"]);
+        vec![0, 7]
+    });
+    let frame = frame.unwrap();
+    assert_eq!((frame.len(), names(&frame)), (2, vec!["a", "b", "c"]));
+    assert_eq!(numbers(&frame, 0), [Some(1.0), Some(2.0)]);
+    assert_eq!((&frame.columns()[1].cells, &frame.columns()[2].cells), (&Cells::Unread, &Cells::Unread));
+    assert!(frame.texts(2).is_empty());
+    assert!(Frame::read_columns(&path, &|_| vec![0, 2]).unwrap_err().to_string().contains("UTF-8"));
+    assert_eq!(Frame::read_columns(&path, &|_| Vec::new()).unwrap().len(), 2);
+    std::fs::write(&path, npy(false, "(2, 2)", &[1.0, f64::INFINITY, 3.0, 4.0])).unwrap();
+    let frame = Frame::read_columns(&path, &|names| {
+        assert_eq!(names, ["x1", "x2"]);
+        vec![0]
+    });
+    assert_eq!(numbers(&frame.unwrap(), 0), [Some(1.0), Some(3.0)]);
+    assert!(Frame::read_columns(&path, &|_| vec![1]).is_err());
 }
 
 #[test]

@@ -362,6 +362,23 @@ fn frames() {
     }
     let others = Frame::read(data("pyarrow.parquet")).unwrap_err().to_string();
     assert!(others.contains("; numbers or text are wanted"), "{others}");
+    // Dates and whatever else matter only where they are asked for.
+    let pick = |wanted: &'static str| {
+        Frame::read_columns(data("pyarrow.parquet"), &|names| {
+            names.iter().position(|name| name == wanted).into_iter().collect()
+        })
+    };
+    let says = pick("day").unwrap_err().to_string();
+    assert!(says.contains("'day' holds dates or times; numbers or text are wanted"), "{says}");
+    let all = pick("").unwrap();
+    let read = |name: &'static str| {
+        pick(name).ok().map(|frame| {
+            let index = frame.column_index(name).unwrap();
+            frame.columns()[index].cells.len()
+        })
+    };
+    let readable: Vec<usize> = all.columns().iter().filter_map(|c| read(c.name.clone().leak())).collect();
+    assert!(readable.len() > 1 && readable.iter().all(|rows| *rows == all.len()), "{readable:?}");
     // Text of either mark; what holds neither numbers nor text; numbers that are not finite.
     let word = |mark| Column::Bytes(mark, [b"up".as_slice(), b"007"].repeat(25));
     for mark in ["(UTF8)", "(STRING)", "(ENUM)"] {

@@ -1,11 +1,13 @@
 //! How far the objective can be from its minimum, at most.
 
+use super::design::scores_of;
 use super::loss::Loss;
 use super::newton::solve;
 use super::objective::{Model, Objective, State};
 use super::risk::{Risk, Strength};
 use crate::divergence::pairwise;
-use crate::simd::axpy;
+use crate::simd::{axpy, dot};
+use rayon::prelude::*;
 
 /// A lower bound of the objective with loss and risk as in `exact`, from a state of `objective`, which is the same or a smooth
 /// one near it, at γ.
@@ -26,75 +28,213 @@ pub(crate) fn lower_bound(
     gamma: &[f64],
     state: &mut State,
 ) -> f64 {
-    let (loss, risk) = exact;
-    let (n, m, k) = (objective.labels.len(), objective.design.columns, objective.loss.scores());
-    let parameters = m * k;
+    let parameters = gamma.len();
     let reach = state.value.abs().max(f64::MIN_POSITIVE);
     let mut model = Model::default();
     objective.differentiate(gamma, state, &mut model);
     objective.measure(gamma, state, &mut model);
     let mut residual = model.gradient.clone();
     let mut step = vec![0.0; parameters];
-    let (mut p, mut a) = (state.p.clone(), state.slope.clone());
+    let mut moved = Moved::new(objective, exact.0, gamma, state);
     // Again for what rounding, and damping where the Hessian is all but singular, have left.
     for _ in 0..3 {
         let Some(more) = [0.0, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4]
             .iter()
             .find_map(|damping| solve(&model, &residual, *damping, reach))
         else {
+            moved.finish(state);
             return f64::NEG_INFINITY;
         };
         axpy(1.0, &more, &mut step);
-        predict(objective, state, &step, &mut p, &mut a);
-        let sums = weighted(objective, &p, &a);
+        moved.predict(&model, &step, state);
         for j in 0..parameters {
             let (slope, curvature) = objective.penalty.derivatives(j, gamma[j]);
-            residual[j] = sums[j] + slope - curvature * step[j];
+            residual[j] = moved.sums[j] + slope - curvature * step[j];
+        }
+        // Examples in files are not read again for nothing.
+        let left = residual.iter().map(|r| r.abs()).sum::<f64>();
+        if moved.is_streamed() && feared(gamma) * left <= 1e-11 * reach {
+            break;
         }
     }
-    if !is_within(risk, &p, objective.eta) {
-        return f64::NEG_INFINITY;
+    let bound = moved.bound(exact, &model, &step, state);
+    moved.finish(state);
+    bound
+}
+
+/// Worst-case weights p and slopes a of the losses, moved by a step.
+struct Moved<'a> {
+    objective: &'a Objective<'a>,
+    loss: &'a dyn Loss,
+    gamma: &'a [f64],
+    p: Vec<f64>,
+    /// Not kept of examples in files.
+    a: Vec<f64>,
+    /// Σ p_i a_i ⊗ x_i.
+    sums: Vec<f64>,
+    /// Σ p_i ℓ_i*(a_i), for examples in files.
+    conjugates: f64,
+}
+
+impl<'a> Moved<'a> {
+    fn new(objective: &'a Objective<'a>, loss: &'a dyn Loss, gamma: &'a [f64], state: &mut State) -> Self {
+        let streamed = objective.design.files().is_some();
+        // Losses are not needed any more: their place is.
+        let p = if streamed { std::mem::take(&mut state.losses) } else { state.p.clone() };
+        let a = if streamed { Vec::new() } else { state.slope.clone() };
+        Moved { objective, loss, gamma, p, a, sums: Vec::new(), conjugates: f64::NAN }
     }
-    let mut sums = weighted(objective, &p, &a);
-    // Slopes of all examples times less than 1 are slopes as well: what a coefficient's own penalty cannot carry.
-    let shrink = (0..parameters)
-        .filter(|j| objective.penalty.ridge[*j] == 0.0 && objective.penalty.lasso[*j] > 0.0)
-        .fold(1.0_f64, |shrink, j| shrink.min(objective.penalty.lasso[j] / sums[j].abs()));
-    if shrink < 1.0 {
-        let shrink = shrink * (1.0 - 4.0 * f64::EPSILON);
-        a.iter_mut().for_each(|a| *a *= shrink);
-        sums.iter_mut().for_each(|s| *s *= shrink);
+
+    fn is_streamed(&self) -> bool {
+        self.objective.design.files().is_some()
     }
-    let largest = gamma.iter().fold(1.0_f64, |most, g| most.max(g.abs()));
-    let penalty: f64 = (0..parameters)
-        .map(|j| {
-            let free = objective.penalty.ridge[j] == 0.0 && objective.penalty.lasso[j] == 0.0;
-            if free { 10.0 * largest * sums[j].abs() } else { objective.penalty.conjugate(j, sums[j]) }
-        })
-        .sum();
-    let conjugates = pairwise(n, |i| {
-        if p[i] > 0.0 { p[i] * loss.conjugate(&a[i * k..(i + 1) * k], objective.labels[i]) } else { 0.0 }
-    });
-    let mean = -conjugates - penalty;
-    let bound = match (risk.divergence(), risk.strength()) {
-        (None, _) => mean,
-        (Some(f), Strength::Penalty(lambda)) => {
-            mean - lambda * (f.centred_penalty(&p, objective.eta) + f.f_at_one())
+
+    /// Gives room back.
+    fn finish(self, state: &mut State) {
+        if self.is_streamed() {
+            state.losses = self.p;
         }
-        (Some(f), Strength::Radius(radius)) => {
-            let divergence = f.centred_penalty(&p, objective.eta);
-            if divergence > radius {
-                // By convexity this much of the way from p̂ is inside; p̂ has the least losses at the least.
-                let share = radius / divergence;
-                let zero = vec![0.0; k];
-                let least = pairwise(n, |i| -objective.eta[i] * loss.conjugate(&zero, objective.labels[i]));
-                share * mean + (1.0 - share) * least
+    }
+
+    /// Weights and slopes after a step.
+    fn predict(&mut self, model: &Model, step: &[f64], state: &State) {
+        if self.is_streamed() {
+            self.read(model, step, state, 1.0);
+        } else {
+            predict(self.objective, state, step, &mut self.p, &mut self.a);
+            self.sums = weighted(self.objective, &self.p, &self.a);
+        }
+    }
+
+    /// Multiplies slopes by a number below 1.
+    fn shrink(&mut self, by: f64, model: &Model, step: &[f64], state: &State) {
+        if self.is_streamed() {
+            self.read(model, step, state, by);
+        } else {
+            self.a.iter_mut().for_each(|a| *a *= by);
+            self.sums.iter_mut().for_each(|s| *s *= by);
+        }
+    }
+
+    /// [`predict`] and [`weighted`] for examples in files: slopes live as long as their block.
+    fn read(&mut self, model: &Model, step: &[f64], state: &State, by: f64) {
+        let Moved { objective, loss, gamma, p, .. } = self;
+        let (design, bend) = (objective.design, &state.bend);
+        let (m, k, height) = (design.columns, objective.loss.scores(), design.height());
+        let each = design.each(m * k);
+        let of = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+        // Σ d_i w_i and Σ e_i w_i are known from Σ d_i a_i and Σ e_i a_i.
+        let from = of(&model.origin, step);
+        let mean = if bend.total > 0.0 { of(&model.along, step) / bend.total } else { 0.0 };
+        let across = if bend.e.is_empty() { 0.0 } else { of(&model.across, step) / bend.spread };
+        let parts: Vec<(Vec<f64>, f64)> = p
+            .par_chunks_mut(each * height)
+            .enumerate()
+            .map(|(t, p)| {
+                let mut reading = objective.reading(&(t * each..(t + 1) * each));
+                let (mut sums, mut conjugates) = (vec![0.0; m * k], 0.0);
+                let (mut moved, mut room) = (Vec::new(), Vec::new());
+                let (mut a, mut terms, mut w) = (vec![0.0; k], vec![0.0; height], vec![0.0; height * k]);
+                for (b, p) in p.chunks_mut(height).enumerate() {
+                    let b = t * each + b;
+                    let first = b * height;
+                    let block = objective.at(b, gamma, state, &mut reading);
+                    let n = p.len();
+                    moved.resize(n * k, 0.0);
+                    scores_of(block.x, step, k, &mut room, &mut moved);
+                    for (r, p) in p.iter_mut().enumerate() {
+                        let i = first + r;
+                        let (slope, moved) = (&block.slope[r * k..(r + 1) * k], &moved[r * k..(r + 1) * k]);
+                        *p = state.p[i];
+                        if bend.d[i] > 0.0 {
+                            let e = bend.e.get(i).map_or(0.0, |e| e * across);
+                            *p -= bend.d[i] * ((of(slope, moved) - from) - mean) - e;
+                        }
+                        let share = if *p > 0.0 { state.p[i] / *p } else { 0.0 };
+                        for (c, a) in a.iter_mut().enumerate() {
+                            let row = (r * k + c) * k;
+                            *a = by * (slope[c] - share * of(&block.curvature[row..row + k], moved));
+                            w[c * n + r] = if *p > 0.0 { *p * *a } else { 0.0 };
+                        }
+                        terms[r] = if *p > 0.0 { *p * loss.conjugate(&a, block.labels[r]) } else { 0.0 };
+                    }
+                    for (sums, w) in sums.chunks_exact_mut(m).zip(w.chunks_exact(n)) {
+                        sums.iter_mut().zip(block.x.chunks_exact(n)).for_each(|(sum, x)| *sum += dot(w, x));
+                    }
+                    conjugates += pairwise(n, |r| terms[r]);
+                }
+                (sums, conjugates)
+            })
+            .collect();
+        self.sums = vec![0.0; m * k];
+        parts.iter().for_each(|(sums, _)| axpy(1.0, sums, &mut self.sums));
+        self.conjugates = parts.iter().map(|(_, conjugates)| conjugates).sum();
+    }
+
+    /// Σ p_i ℓ_i*(a_i).
+    fn conjugates(&self) -> f64 {
+        if self.is_streamed() {
+            return self.conjugates;
+        }
+        let (k, labels) = (self.objective.loss.scores(), self.objective.labels);
+        pairwise(self.p.len(), |i| {
+            if self.p[i] > 0.0 {
+                self.p[i] * self.loss.conjugate(&self.a[i * k..(i + 1) * k], labels[i])
             } else {
-                mean
+                0.0
             }
+        })
+    }
+
+    /// What weights and slopes prove.
+    fn bound(&mut self, exact: (&dyn Loss, &Risk), model: &Model, step: &[f64], state: &State) -> f64 {
+        let (objective, (loss, risk), gamma) = (self.objective, exact, self.gamma);
+        let parameters = gamma.len();
+        if !is_within(risk, &self.p, objective.eta) {
+            return f64::NEG_INFINITY;
         }
-    };
-    if bound.is_nan() { f64::NEG_INFINITY } else { bound }
+        // Slopes of all examples times less than 1 are slopes as well: what a coefficient's own penalty cannot carry.
+        let shrink = (0..parameters)
+            .filter(|j| objective.penalty.ridge[*j] == 0.0 && objective.penalty.lasso[*j] > 0.0)
+            .fold(1.0_f64, |shrink, j| shrink.min(objective.penalty.lasso[j] / self.sums[j].abs()));
+        if shrink < 1.0 {
+            self.shrink(shrink * (1.0 - 4.0 * f64::EPSILON), model, step, state);
+        }
+        let penalty: f64 = (0..parameters)
+            .map(|j| {
+                let free = objective.penalty.ridge[j] == 0.0 && objective.penalty.lasso[j] == 0.0;
+                if free {
+                    feared(gamma) * self.sums[j].abs()
+                } else {
+                    objective.penalty.conjugate(j, self.sums[j])
+                }
+            })
+            .sum();
+        let mean = -self.conjugates() - penalty;
+        let bound = match (risk.divergence(), risk.strength()) {
+            (None, _) => mean,
+            (Some(f), Strength::Penalty(lambda)) => {
+                mean - lambda * (f.centred_penalty(&self.p, objective.eta) + f.f_at_one())
+            }
+            (Some(f), Strength::Radius(radius)) => {
+                let divergence = f.centred_penalty(&self.p, objective.eta);
+                if divergence > radius {
+                    // By convexity this much of the way from p̂ is inside; p̂ has the least losses at the least.
+                    let share = radius / divergence;
+                    let least = objective.least(loss);
+                    share * mean + (1.0 - share) * least
+                } else {
+                    mean
+                }
+            }
+        };
+        if bound.is_nan() { f64::NEG_INFINITY } else { bound }
+    }
+}
+
+/// How large coefficients are to be feared.
+fn feared(gamma: &[f64]) -> f64 {
+    10.0 * gamma.iter().fold(1.0_f64, |most, g| most.max(g.abs()))
 }
 
 /// Whether weights are in the domain of the risk, but for rounding.

@@ -5,7 +5,8 @@ use super::design::Design;
 use super::loss::Loss;
 use super::newton::{End, minimise};
 use super::objective::{Objective, Penalty, State};
-use super::{Examples, Risk, Strength};
+use super::streamed::Files;
+use super::{Examples, Risk, StreamedExamples, Strength};
 use crate::divergence::pairwise;
 use crate::optim::{Loop, Observer, Progress, Status};
 use crate::{Error, Result};
@@ -79,7 +80,9 @@ impl Default for Precision {
 /// ```
 #[derive(Debug)]
 pub struct Linear<'a> {
-    examples: &'a Examples,
+    /// Empty where examples stay in their files.
+    labels: &'a [f64],
+    eta: &'a [f64],
     loss: Arc<dyn Loss>,
     risk: Risk,
     options: Options,
@@ -126,26 +129,33 @@ impl<'a> Linear<'a> {
     /// [`Error::InvalidValue`] for penalties below 0 or labels that the loss does not take; [`Error::Shape`] if there is
     /// neither a feature nor an intercept.
     pub fn new(examples: &'a Examples, loss: Arc<dyn Loss>, risk: Risk, options: Options) -> Result<Self> {
-        for (name, value) in [("l2", options.l2), ("l1", options.l1)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::invalid(name, value, "a finite number, at least 0"));
-            }
-        }
-        if examples.width() == 0 && !options.intercept {
-            return Err(Error::shape("features", "at least one, or an intercept", 0));
-        }
+        check(examples.width(), examples.len(), &risk, options)?;
         examples.suit(&*loss)?;
-        let expected = risk.divergence().and_then(|f| f.atoms());
-        if let Some(expected) = expected.filter(|n| *n != examples.len()) {
-            return Err(Error::shape(
-                "examples",
-                format!("as many as marginals, {expected}"),
-                examples.len(),
-            ));
-        }
         let design = Arc::new(Design::new(examples, options.intercept));
-        let risk = risk.resolved(examples.weights());
-        Ok(Linear { examples, loss, risk, options, design })
+        let (labels, eta) = (examples.labels(), examples.weights());
+        Ok(Linear { labels, eta, loss, risk: risk.resolved(eta), options, design })
+    }
+
+    /// The same with examples that stay in their files, which every step of a fit reads again.
+    ///
+    /// [`Linear::passes`] and [`Linear::sgd`] read them once a pass in random order: pages of rows are drawn, as many as half of the
+    /// memory for buffers holds, and shuffled together. After each pass the objective of all is found, and what else proves
+    /// a bound, which takes one to five times more. [`Linear::fit`] reads them twice a Newton step, and takes twice as many numbers
+    /// for each example. A file that can no longer be read, or has changed, ends a fit with an error.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn streamed(
+        examples: &'a StreamedExamples,
+        loss: Arc<dyn Loss>,
+        risk: Risk,
+        options: Options,
+    ) -> Result<Self> {
+        check(examples.width(), examples.len(), &risk, options)?;
+        examples.suit(&*loss)?;
+        let design = Arc::new(Design::streamed(examples.files(), options.intercept));
+        let eta = examples.weights();
+        Ok(Linear { labels: &[], eta, loss, risk: risk.resolved(eta), options, design })
     }
 
     /// Fits from coefficients that are all 0.
@@ -176,7 +186,7 @@ impl<'a> Linear<'a> {
 
     /// Parameters in units of the design, from intercepts and coefficients of somebody's.
     pub(super) fn checked_start(&self, (intercept, coefficients): (&[f64], &[f64])) -> Result<Vec<f64>> {
-        let (d, k) = (self.examples.width(), self.loss.scores());
+        let (d, k) = (self.features(), self.loss.scores());
         for (name, start, count) in [("intercept", intercept, k), ("coefficients", coefficients, d * k)] {
             if start.len() != count {
                 return Err(Error::shape(name, format!("{count} numbers to start from"), start.len()));
@@ -186,6 +196,24 @@ impl<'a> Linear<'a> {
             }
         }
         Ok(self.to_design(intercept, coefficients))
+    }
+
+    /// Features of an example.
+    fn features(&self) -> usize {
+        self.design.scale.len()
+    }
+
+    /// Whether examples stay in files.
+    pub(super) fn design_is_streamed(&self) -> bool {
+        self.design.files().is_some()
+    }
+
+    /// Whether all could be read so far.
+    ///
+    /// # Errors
+    /// Examples stay in files, and one is no longer what it was.
+    pub(super) fn check_files(&self) -> Result<()> {
+        self.design.files().map_or(Ok(()), Files::check)
     }
 
     /// What is made of the losses.
@@ -246,7 +274,7 @@ impl<'a> Linear<'a> {
 
     /// Parameters in units of the design.
     fn to_design(&self, intercept: &[f64], coefficients: &[f64]) -> Vec<f64> {
-        let d = self.examples.width();
+        let d = self.features();
         let of = |c: usize| self.design.to_design(intercept[c], &coefficients[c * d..(c + 1) * d]);
         (0..intercept.len()).flat_map(of).collect()
     }
@@ -296,11 +324,16 @@ impl<'a> Linear<'a> {
                     if iterations > precision.max_iterations {
                         ended = ended.or(Some(Status::MaxIterations));
                     }
-                    ended.is_none()
+                    ended.is_none() && !self.design.files().is_some_and(Files::has_failed)
                 });
+                self.check_files()?;
                 if ended.is_some() || near_end {
                     let before = best.gap();
                     self.note(&exact, &smooth, &gamma, &mut state, &mut best);
+                    if self.design.files().is_some() {
+                        self.check_files()?;
+                        smooth.evaluate(&gamma, &mut state);
+                    }
                     idle = if best.gap() < 0.9 * before { 0 } else { idle + 1 };
                     if best.gap() <= best.wanted(precision.tolerance) {
                         ended = ended.or(Some(Status::Converged));
@@ -320,13 +353,21 @@ impl<'a> Linear<'a> {
             }
             width /= FALL;
         };
-        Ok(self.finish(&exact, best, status, iterations, run.seconds()))
+        drop(state);
+        self.finish(&exact, best, status, iterations, run.seconds())
     }
 
     /// Where a fit begins: the state at γ, and what is known of the minimum there.
     pub(super) fn begun(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
-        let (mut state, mut at_zero) = (State::default(), State::default());
-        exact.evaluate(gamma, &mut state);
+        // One after the other, so that numbers of all examples are there only once.
+        let mut state = State::default();
+        exact.evaluate(&vec![0.0; gamma.len()], &mut state);
+        let at_zero = state.value;
+        if gamma.iter().any(|g| *g != 0.0) {
+            state.worst = None;
+            exact.evaluate(gamma, &mut state);
+        }
+        self.check_files()?;
         if !state.value.is_finite() {
             return Err(Error::invalid(
                 "losses",
@@ -334,8 +375,7 @@ impl<'a> Linear<'a> {
                 "finite numbers: labels or coefficients may be too large",
             ));
         }
-        exact.evaluate(&vec![0.0; gamma.len()], &mut at_zero);
-        let first = if at_zero.value.is_finite() { at_zero.value } else { state.value };
+        let first = if at_zero.is_finite() { at_zero } else { state.value };
         let best = Best {
             gamma: gamma.to_vec(),
             objective: state.value,
@@ -347,7 +387,7 @@ impl<'a> Linear<'a> {
 
     /// What is minimised, in units of the design.
     pub(super) fn objective(&self) -> Objective<'_> {
-        let (d, m, k) = (self.examples.width(), self.design.columns, self.loss.scores());
+        let (d, m, k) = (self.features(), self.design.columns, self.loss.scores());
         let mut penalty = Penalty { ridge: vec![0.0; m * k], lasso: vec![0.0; m * k], corner: 0.0 };
         for at in 0..m * k {
             let j = at % m;
@@ -359,19 +399,18 @@ impl<'a> Linear<'a> {
         }
         Objective {
             design: &self.design,
-            labels: self.examples.labels(),
-            eta: self.examples.weights(),
+            labels: self.labels,
+            eta: self.eta,
             loss: self.loss.clone(),
             risk: self.risk.clone(),
             penalty,
+            width: 0.0,
         }
     }
 
     /// What no coefficients can be below: the mean of the least that each loss can be is at most its risk.
     fn least(&self) -> f64 {
-        let (eta, zero) = (self.examples.weights(), vec![0.0; self.loss.scores()]);
-        let least = |i: usize| -self.loss.conjugate(&zero, self.examples.labels()[i]);
-        let mean = pairwise(eta.len(), |i| if eta[i] > 0.0 { eta[i] * least(i) } else { 0.0 });
+        let mean = self.objective().least(&*self.loss);
         let price = match (self.risk.divergence(), self.risk.strength()) {
             (Some(f), Strength::Penalty(lambda)) => lambda * f.f_at_one(),
             _ => 0.0,
@@ -381,7 +420,7 @@ impl<'a> Linear<'a> {
 
     /// A width over which all losses at the start are alike.
     fn first_width(&self, losses: &[f64]) -> f64 {
-        let seen = losses.iter().zip(self.examples.weights()).filter(|(_, eta)| **eta > 0.0);
+        let seen = losses.iter().zip(self.eta).filter(|(_, eta)| **eta > 0.0);
         let ends = (f64::INFINITY, f64::NEG_INFINITY);
         let (least, most) = seen.fold(ends, |(least, most), (x, _)| (x.min(least), x.max(most)));
         (most - least).max(most.abs()).max(f64::MIN_POSITIVE)
@@ -398,7 +437,7 @@ impl<'a> Linear<'a> {
             }
     }
 
-    /// Takes up coefficients and a lower bound where they are better.
+    /// Takes up coefficients and a lower bound where they are better. Where examples stay in their files `state` is spent.
     pub(super) fn note(
         &self,
         exact: &Objective<'_>,
@@ -407,9 +446,19 @@ impl<'a> Linear<'a> {
         state: &mut State,
         best: &mut Best,
     ) {
-        let mut with = state.clone();
-        best.lower = best.lower.max(lower_bound(smooth, (&*self.loss, &self.risk), gamma, &mut with));
-        exact.evaluate(gamma, &mut with);
+        let streamed = self.design.files().is_some();
+        let mut copy;
+        let with = if streamed {
+            state
+        } else {
+            copy = state.clone();
+            &mut copy
+        };
+        best.lower = best.lower.max(lower_bound(smooth, (&*self.loss, &self.risk), gamma, with));
+        // What is exact need not be read once more for its value.
+        if !(streamed && smooth.width == 0.0) {
+            exact.evaluate(gamma, with);
+        }
         if with.value < best.objective {
             best.objective = with.value;
             best.gamma.copy_from_slice(gamma);
@@ -420,7 +469,7 @@ impl<'a> Linear<'a> {
             let small =
                 |j: usize| exact.penalty.lasso[j] > 0.0 && gamma[j].abs() < 3.0 * smooth.penalty.corner;
             (0..sparse.len()).filter(|j| small(*j)).for_each(|j| sparse[j] = 0.0);
-            exact.evaluate(&sparse, &mut with);
+            exact.evaluate(&sparse, with);
             if with.value <= best.objective {
                 best.objective = with.value;
                 best.gamma = sparse;
@@ -435,11 +484,12 @@ impl<'a> Linear<'a> {
         status: Status,
         iterations: u32,
         seconds: f64,
-    ) -> Fit {
+    ) -> Result<Fit> {
         let mut state = State::default();
         exact.evaluate(&best.gamma, &mut state);
-        let eta = self.examples.weights();
-        let (d, m) = (self.examples.width(), self.design.columns);
+        self.check_files()?;
+        let eta = self.eta;
+        let (d, m) = (self.features(), self.design.columns);
         let mut intercept = Vec::new();
         let mut coefficients = Vec::with_capacity(d * self.loss.scores());
         for gamma in best.gamma.chunks_exact(m) {
@@ -447,12 +497,12 @@ impl<'a> Linear<'a> {
             intercept.push(constant);
             coefficients.extend(slopes);
         }
-        let n = self.examples.len();
+        let n = eta.len();
         let mean_loss = pairwise(n, |i| if eta[i] > 0.0 { eta[i] * state.losses[i] } else { 0.0 });
         let uneven = pairwise(n, |i| if eta[i] > 0.0 { state.p[i] * (state.p[i] / eta[i]) } else { 0.0 });
         let worst = state.worst.map(|worst| self.risk.completed(worst, &state.losses, eta, &state.p));
         let (lambda, radius) = worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
-        Fit {
+        Ok(Fit {
             intercept,
             coefficients,
             objective: best.objective,
@@ -467,7 +517,23 @@ impl<'a> Linear<'a> {
             effective_sample_size: n as f64 / uneven,
             iterations,
             seconds,
+        })
+    }
+}
+
+/// Whether a model can be made of these.
+fn check(width: usize, n: usize, risk: &Risk, options: Options) -> Result<()> {
+    for (name, value) in [("l2", options.l2), ("l1", options.l1)] {
+        if !(value >= 0.0 && value.is_finite()) {
+            return Err(Error::invalid(name, value, "a finite number, at least 0"));
         }
+    }
+    if width == 0 && !options.intercept {
+        return Err(Error::shape("features", "at least one, or an intercept", 0));
+    }
+    match risk.divergence().and_then(|f| f.atoms()).filter(|expected| *expected != n) {
+        Some(expected) => Err(Error::shape("examples", format!("as many as marginals, {expected}"), n)),
+        None => Ok(()),
     }
 }
 
@@ -479,6 +545,7 @@ pub(super) fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
         loss: exact.loss.smoothed(width).unwrap_or_else(|| exact.loss.clone()),
         risk: exact.risk.smoothed(width),
         penalty: Penalty { corner, ..exact.penalty.clone() },
+        width,
         ..exact.clone()
     }
 }

@@ -22,6 +22,7 @@ mod passes;
 mod risk;
 mod rows;
 mod sgd;
+mod streamed;
 pub mod validation;
 
 pub use examples::Examples;
@@ -30,3 +31,4 @@ pub use model::LinearModel;
 pub use passes::Passes;
 pub use risk::{Risk, Strength, Worst};
 pub use sgd::{Method, Sgd, Trained};
+pub use streamed::StreamedExamples;

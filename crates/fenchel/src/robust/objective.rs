@@ -4,9 +4,11 @@ use super::corner::modulus;
 use super::design::{Design, scores_of};
 use super::loss::{Loss, Slots};
 use super::risk::{Curvature, Risk, Worst};
-use crate::divergence::Scratch;
+use super::streamed::{Files, Page};
+use crate::divergence::{Scratch, pairwise};
 use crate::simd::{add_gram, axpy, dot};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Σ_j ridge_j γ_j² + lasso_j |γ_j|, its corners rounded over `corner`.
@@ -48,17 +50,21 @@ impl Penalty {
 #[derive(Debug, Clone)]
 pub(crate) struct Objective<'a> {
     pub design: &'a Design,
+    /// Empty where examples stay in their files, and their labels with them.
     pub labels: &'a [f64],
     pub eta: &'a [f64],
     pub loss: Arc<dyn Loss>,
     pub risk: Risk,
     pub penalty: Penalty,
+    /// What loss, risk and penalty are rounded over; 0 where they are as they are.
+    pub width: f64,
 }
 
 /// The objective at a point, with room to work in.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
-    /// Scores × examples; one example after another.
+    /// Scores × examples; one example after another. Where examples stay in their files these are not kept: they are found
+    /// again with the examples, a block at a time.
     pub z: Vec<f64>,
     pub slope: Vec<f64>,
     pub curvature: Vec<f64>,
@@ -78,48 +84,171 @@ pub(crate) struct Model {
     pub hessian: Vec<f64>,
     /// The terms of the gradient by their sizes: what it would be if none cancelled. Empty until [`Objective::measure`]d.
     pub size: Vec<f64>,
+    /// a₀, Σ d_i (a_i − a₀) and Σ e_i (a_i − a₀), a_i the gradient of the loss of example i.
+    pub origin: Vec<f64>,
+    pub along: Vec<f64>,
+    pub across: Vec<f64>,
+}
+
+/// The examples of a block, and their losses' derivatives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Derived<'b> {
+    /// Column by column.
+    pub x: &'b [f64],
+    pub labels: &'b [f64],
+    pub slope: &'b [f64],
+    pub curvature: &'b [f64],
+}
+
+/// Room for examples that stay in their files.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    page: Page,
+    z: Vec<f64>,
+    slope: Vec<f64>,
+    curvature: Vec<f64>,
+    losses: Vec<f64>,
+    room: Vec<f64>,
+}
+
+impl Reading {
+    /// Reads a block and finds its losses at γ.
+    fn derive(&mut self, objective: &Objective<'_>, b: usize, gamma: &[f64]) {
+        let (n, k) = (objective.design.rows(b..b + 1).len(), objective.loss.scores());
+        self.z.resize(n * k, 0.0);
+        self.slope.resize(n * k, 0.0);
+        self.curvature.resize(n * k * k, 0.0);
+        self.losses.resize(n, 0.0);
+        scores_of(objective.design.block(b, &mut self.page), gamma, k, &mut self.room, &mut self.z);
+        let Reading { slope, curvature, losses, .. } = self;
+        objective.loss.derive_all(&self.z, &self.page.labels, Slots { slope, curvature, losses });
+    }
 }
 
 /// Sums of one task.
 struct Sums {
     gradient: Vec<f64>,
     hessian: Vec<f64>,
-    /// Σ d_i (a_i − a₀) and Σ e_i (a_i − a₀), a_i the gradient of the loss of example i.
+    /// As in a [`Model`].
     along: Vec<f64>,
     across: Vec<f64>,
+    size: Vec<f64>,
 }
 
 impl Objective<'_> {
     /// Value, losses, worst-case weights and derivatives of the losses at γ.
     pub(crate) fn evaluate(&self, gamma: &[f64], state: &mut State) {
-        let (n, k, height) = (self.labels.len(), self.loss.scores(), self.design.height());
-        state.z.resize(n * k, 0.0);
-        state.slope.resize(n * k, 0.0);
-        state.curvature.resize(n * k * k, 0.0);
+        let n = self.eta.len();
         state.losses.resize(n, 0.0);
         state.p.resize(n, 0.0);
-        let finite = state
-            .z
-            .par_chunks_mut(height * k)
-            .zip(state.slope.par_chunks_mut(height * k))
-            .zip(state.curvature.par_chunks_mut(height * k * k))
-            .zip(state.losses.par_chunks_mut(height))
-            .enumerate()
-            .map_init(Vec::new, |room, (b, (((z, slope), curvature), losses))| {
-                scores_of(self.design.block(b), gamma, k, room, z);
-                let here = b * height..b * height + losses.len();
-                self.loss.derive_all(z, &self.labels[here.clone()], Slots { slope, curvature, losses });
-                losses.iter().zip(&self.eta[here]).all(|(loss, eta)| loss.is_finite() || *eta == 0.0)
-            })
-            .reduce(|| true, |a, b| a && b);
+        let finite = match self.design.files() {
+            None => self.derive_all(gamma, state),
+            Some(files) => self.read_losses(files, gamma, &mut state.losses),
+        };
         if !finite {
             (state.value, state.worst) = (f64::INFINITY, None);
             return;
         }
         let near = state.worst.take();
         let worst = self.risk.worst(&state.losses, self.eta, near.as_ref(), &mut state.p, &mut state.scratch);
+        if self.design.files().is_some() {
+            state.scratch = Scratch::default();
+        }
         state.value = worst.value + self.penalty.value(gamma);
         state.worst = Some(worst);
+    }
+
+    /// Losses of all examples with their derivatives; whether those that count are finite.
+    fn derive_all(&self, gamma: &[f64], state: &mut State) -> bool {
+        let (n, k, height) = (self.eta.len(), self.loss.scores(), self.design.height());
+        state.z.resize(n * k, 0.0);
+        state.slope.resize(n * k, 0.0);
+        state.curvature.resize(n * k * k, 0.0);
+        state
+            .z
+            .par_chunks_mut(height * k)
+            .zip(state.slope.par_chunks_mut(height * k))
+            .zip(state.curvature.par_chunks_mut(height * k * k))
+            .zip(state.losses.par_chunks_mut(height))
+            .enumerate()
+            .map_init(Reading::default, |reading, (b, (((z, slope), curvature), losses))| {
+                scores_of(self.design.block(b, &mut reading.page), gamma, k, &mut reading.room, z);
+                let here = b * height..b * height + losses.len();
+                self.loss.derive_all(z, &self.labels[here.clone()], Slots { slope, curvature, losses });
+                self.count_finite(losses, here)
+            })
+            .reduce(|| true, |a, b| a && b)
+    }
+
+    /// Losses of all examples in files; whether those that count are finite.
+    fn read_losses(&self, files: &Files, gamma: &[f64], losses: &mut [f64]) -> bool {
+        let height = self.design.height();
+        let blocks = (files.stride() / height).max(1);
+        losses
+            .par_chunks_mut(blocks * height)
+            .enumerate()
+            .map_init(Reading::default, |reading, (t, losses)| {
+                let first = t * blocks;
+                reading.page.reach(first * height + losses.len());
+                losses.chunks_mut(height).enumerate().all(|(b, losses)| {
+                    reading.derive(self, first + b, gamma);
+                    losses.copy_from_slice(&reading.losses);
+                    self.count_finite(losses, self.design.rows(first + b..first + b + 1))
+                })
+            })
+            .reduce(|| true, |a, b| a && b)
+    }
+
+    /// Whether losses of these examples are finite, where they count.
+    fn count_finite(&self, losses: &[f64], rows: Range<usize>) -> bool {
+        losses.iter().zip(&self.eta[rows]).all(|(loss, eta)| loss.is_finite() || *eta == 0.0)
+    }
+
+    /// Room for a task over these blocks.
+    pub(crate) fn reading(&self, blocks: &Range<usize>) -> Reading {
+        Reading { page: self.design.page(blocks), ..Reading::default() }
+    }
+
+    /// A block, and what is known of it at γ, where `state` is.
+    pub(crate) fn at<'b>(
+        &'b self,
+        b: usize,
+        gamma: &[f64],
+        state: &'b State,
+        reading: &'b mut Reading,
+    ) -> Derived<'b> {
+        if self.design.files().is_some() {
+            reading.derive(self, b, gamma);
+            let Reading { page, slope, curvature, .. } = reading;
+            return Derived { x: &page.x, labels: &page.labels, slope, curvature };
+        }
+        let (rows, k) = (self.design.rows(b..b + 1), self.loss.scores());
+        Derived {
+            x: self.design.block(b, &mut reading.page),
+            labels: &self.labels[rows.clone()],
+            slope: &state.slope[rows.start * k..rows.end * k],
+            curvature: &state.curvature[rows.start * k * k..rows.end * k * k],
+        }
+    }
+
+    /// Σ p̂_i (the least that loss i can be).
+    pub(crate) fn least(&self, loss: &dyn Loss) -> f64 {
+        let zero = vec![0.0; loss.scores()];
+        let least =
+            |i: usize, y: f64| if self.eta[i] > 0.0 { -self.eta[i] * loss.conjugate(&zero, y) } else { 0.0 };
+        if self.design.files().is_none() {
+            return pairwise(self.eta.len(), |i| least(i, self.labels[i]));
+        }
+        let parts = self.design.tasks(1, |blocks| {
+            let mut page = self.design.page(&blocks);
+            let each = blocks.map(|b| {
+                self.design.block(b, &mut page);
+                let first = self.design.rows(b..b + 1).start;
+                pairwise(page.labels.len(), |r| least(first + r, page.labels[r]))
+            });
+            each.sum::<f64>()
+        });
+        parts.iter().sum()
     }
 
     /// Gradient and Hessian at the point evaluated last, which must have a finite value.
@@ -132,29 +261,42 @@ impl Objective<'_> {
         let bend = &state.bend;
         // From the example whose weight bends most: should it outweigh all others, differences from the mean would cancel.
         let largest = (0..bend.d.len()).fold(0, |at, i| if bend.d[i] > bend.d[at] { i } else { at });
-        let origin = self.gradient_of(largest, state);
+        out.origin = self.gradient_of(largest, gamma, state);
+        let origin = &out.origin;
         let sums = self.design.tasks(2 * parameters * parameters, |blocks| {
             let mut room = Room::new(parameters, k, self.design.height());
+            let mut reading = self.reading(&blocks);
             for b in blocks {
-                self.add_block(b, state, &origin, &mut room);
+                let block = self.at(b, gamma, state, &mut reading);
+                self.add_block(b, block, state, origin, &mut room);
+                // Examples in files are not read twice.
+                if self.design.files().is_some() {
+                    self.add_sizes(b, block, state, &mut room.sums.size);
+                }
             }
             room.sums
         });
-        let mut along = vec![0.0; parameters];
-        let mut across = vec![0.0; parameters];
-        out.gradient.clear();
-        out.gradient.resize(parameters, 0.0);
         out.size.clear();
-        out.hessian.clear();
-        out.hessian.resize(parameters * parameters, 0.0);
+        for (vector, length) in [
+            (&mut out.gradient, parameters),
+            (&mut out.along, parameters),
+            (&mut out.across, parameters),
+            (&mut out.hessian, parameters * parameters),
+        ] {
+            vector.clear();
+            vector.resize(length, 0.0);
+        }
         for sum in &sums {
             axpy(1.0, &sum.gradient, &mut out.gradient);
             axpy(1.0, &sum.hessian, &mut out.hessian);
-            axpy(1.0, &sum.along, &mut along);
-            axpy(1.0, &sum.across, &mut across);
+            axpy(1.0, &sum.along, &mut out.along);
+            axpy(1.0, &sum.across, &mut out.across);
+        }
+        if self.design.files().is_some() {
+            self.sum_sizes(gamma, sums.iter().map(|sum| &sum.size[..]), &mut out.size);
         }
         let spread = if bend.e.is_empty() { 0.0 } else { bend.spread };
-        for (vector, total) in [(&along, bend.total), (&across, spread)] {
+        for (vector, total) in [(&out.along, bend.total), (&out.across, spread)] {
             if total > 0.0 {
                 for r in 0..parameters {
                     let row = &mut out.hessian[r * parameters..r * parameters + r + 1];
@@ -171,42 +313,54 @@ impl Objective<'_> {
 
     /// Sizes of the terms of a gradient, for the point it was made at.
     pub(crate) fn measure(&self, gamma: &[f64], state: &State, out: &mut Model) {
-        let (m, k) = (self.design.columns, self.loss.scores());
-        let parts = self.design.tasks(m * k, |blocks| {
-            let mut size = vec![0.0; m * k];
+        if !out.size.is_empty() {
+            return;
+        }
+        let parts = self.design.tasks(gamma.len(), |blocks| {
+            let mut size = vec![0.0; gamma.len()];
+            let mut reading = self.reading(&blocks);
             for b in blocks {
-                let x = self.design.block(b);
-                let rows = x.len() / m;
-                for (j, x) in x.chunks_exact(rows).enumerate() {
-                    for (r, x) in x.iter().enumerate() {
-                        let i = b * self.design.height() + r;
-                        for c in 0..k {
-                            size[c * m + j] += state.p[i] * (state.slope[i * k + c] * x).abs();
-                        }
-                    }
-                }
+                self.add_sizes(b, self.at(b, gamma, state, &mut reading), state, &mut size);
             }
             size
         });
-        out.size = gamma.iter().enumerate().map(|(j, g)| self.penalty.derivatives(j, *g).0.abs()).collect();
-        parts.iter().for_each(|part| axpy(1.0, part, &mut out.size));
+        self.sum_sizes(gamma, parts.iter().map(|part| &part[..]), &mut out.size);
+    }
+
+    fn sum_sizes<'p>(&self, gamma: &[f64], parts: impl Iterator<Item = &'p [f64]>, out: &mut Vec<f64>) {
+        *out = gamma.iter().enumerate().map(|(j, g)| self.penalty.derivatives(j, *g).0.abs()).collect();
+        parts.for_each(|part| axpy(1.0, part, out));
+    }
+
+    /// What the examples of a block add to the sizes of the terms of a gradient.
+    fn add_sizes(&self, b: usize, block: Derived<'_>, state: &State, size: &mut [f64]) {
+        let (m, k, first) = (self.design.columns, self.loss.scores(), b * self.design.height());
+        let rows = block.labels.len();
+        for (j, x) in block.x.chunks_exact(rows).enumerate() {
+            for (r, x) in x.iter().enumerate() {
+                for c in 0..k {
+                    size[c * m + j] += state.p[first + r] * (block.slope[r * k + c] * x).abs();
+                }
+            }
+        }
     }
 
     /// The gradient of one loss.
-    fn gradient_of(&self, i: usize, state: &State) -> Vec<f64> {
-        let (m, k, height) = (self.design.columns, self.loss.scores(), self.design.height());
-        let x = self.design.block(i / height);
-        let rows = x.len() / m;
-        let row = || x.iter().skip(i % height).step_by(rows);
-        (0..k).flat_map(|c| row().map(move |x| state.slope[i * k + c] * x)).collect()
+    fn gradient_of(&self, i: usize, gamma: &[f64], state: &State) -> Vec<f64> {
+        let (k, height) = (self.loss.scores(), self.design.height());
+        let mut reading = Reading::default();
+        let block = self.at(i / height, gamma, state, &mut reading);
+        let r = i % height;
+        let row = || block.x.iter().skip(r).step_by(block.labels.len());
+        (0..k).flat_map(|c| row().map(move |x| block.slope[r * k + c] * x)).collect()
     }
 
     /// What the examples of a block add to the sums.
-    fn add_block(&self, b: usize, state: &State, origin: &[f64], room: &mut Room) {
+    fn add_block(&self, b: usize, block: Derived<'_>, state: &State, origin: &[f64], room: &mut Room) {
         let (m, k, first) = (self.design.columns, self.loss.scores(), b * self.design.height());
-        let State { slope, curvature, p, bend, .. } = state;
-        let all = self.design.block(b);
-        let rows = all.len() / m;
+        let State { p, bend, .. } = state;
+        let Derived { x: all, slope, curvature, .. } = block;
+        let rows = block.labels.len();
         let Room { counting, x: kept, w, room, a, gram, sums } = room;
         counting.clear();
         counting.extend((first..first + rows).filter(|i| p[*i] > 0.0 || bend.d[*i] > 0.0));
@@ -230,11 +384,11 @@ impl Objective<'_> {
         };
         let parameters = m * k;
         for c in 0..k {
-            fill(w, &|i| p[i] * slope[i * k + c]);
+            fill(w, &|i| p[i] * slope[(i - first) * k + c]);
             let gradient = &mut sums.gradient[c * m..(c + 1) * m];
             gradient.iter_mut().zip(x.chunks_exact(n)).for_each(|(sum, x)| *sum += dot(w, x));
             for other in 0..=c {
-                fill(w, &|i| p[i] * curvature[i * k * k + c * k + other]);
+                fill(w, &|i| p[i] * curvature[((i - first) * k + c) * k + other]);
                 if w.iter().all(|w| *w == 0.0) {
                     continue;
                 }
@@ -256,7 +410,7 @@ impl Objective<'_> {
         a.clear();
         for c in 0..k {
             for (x, origin) in x.chunks_exact(n).zip(&origin[c * m..]) {
-                a.extend(x.iter().zip(&*counting).map(|(x, i)| slope[i * k + c] * x - origin));
+                a.extend(x.iter().zip(&*counting).map(|(x, i)| slope[(i - first) * k + c] * x - origin));
             }
         }
         sums.along.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
@@ -297,6 +451,7 @@ impl Room {
                 hessian: vec![0.0; parameters * parameters],
                 along: vec![0.0; parameters],
                 across: vec![0.0; parameters],
+                size: vec![0.0; parameters],
             },
         }
     }
@@ -355,6 +510,7 @@ mod tests {
                             lasso: vec![0.2; parameters],
                             corner: width,
                         },
+                        width,
                     };
                     let gamma: Vec<f64> = (0..parameters).map(|_| 0.3 * rng.normal()).collect();
                     let at = |gamma: &[f64]| {

@@ -1,6 +1,7 @@
 //! Options of `fenchel robust` and its subcommands.
 
 use super::encoding::Missing;
+use fenchel::optim::Memory;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -27,6 +28,9 @@ Examples:
 
   fenchel robust clicks.csv --target clicked --loss logistic --lambda 0.1 --solver passes --batch 1000
       By passes over batches of rows.
+
+  fenchel robust day-*.npy --target 21 --lambda 0.5 --memory 1GB
+      From files larger than memory.
 
   fenchel robust predict fenchel-out/model.json new.csv --out predictions.csv
   fenchel robust evaluate fenchel-out/model.json test.csv --by region
@@ -240,6 +244,14 @@ pub struct FitArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, allow_negative_numbers = true)]
     #[arg(help_heading = "Solver")]
     pub max_time: f64,
+
+    /// Memory that may be used; files too large for it are read where they are, again and again: `2GB`
+    ///
+    /// Loading and fitting take about eight times the size of the data. What does not fit is learnt from passes in batches, with a
+    /// --lambda, or else by exact steps over all rows; 56 bytes a row are taken all the same. All columns that are used
+    /// must hold numbers then, without gaps. Text is parsed anew in each pass: NPY and Parquet are faster.
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, help_heading = "Solver")]
+    pub memory: Option<Memory>,
 
     /// Directory for the results; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "fenchel-out", help_heading = "Output")]

@@ -34,11 +34,11 @@ impl Values {
 }
 
 impl Data {
-    /// Reads all files.
-    pub fn read(paths: &[PathBuf]) -> Result<Self> {
+    /// Reads the columns of all files that `choose` lists, given their names; the others may hold anything.
+    pub fn read(paths: &[PathBuf], choose: &dyn Fn(&[String]) -> Vec<usize>) -> Result<Self> {
         let mut all = Data { frames: Vec::new(), starts: Vec::new() };
         for path in paths {
-            let frame = Frame::read(path)?;
+            let frame = Frame::read_columns(path, choose)?;
             if let Some(first) = all.frames.first() {
                 let names =
                     |frame: &Frame| frame.columns().iter().map(|c| c.name.clone()).collect::<Vec<_>>();
@@ -120,7 +120,7 @@ impl Data {
     /// The first cell of a column that is neither missing nor a number: its row and what it says.
     pub fn first_text(&self, column: usize) -> Option<(usize, String)> {
         self.frames.iter().zip(&self.starts).find_map(|(frame, start)| match &frame.columns()[column].cells {
-            Cells::Numbers(_) => None,
+            Cells::Numbers(_) | Cells::Unread => None,
             Cells::Text(texts) => texts.iter().enumerate().find_map(|(row, text)| {
                 let text = text.as_deref()?;
                 number(text).is_none().then(|| (start + row, shortened(text)))
@@ -134,6 +134,7 @@ impl Data {
         for frame in &self.frames {
             match &frame.columns()[column].cells {
                 Cells::Numbers(numbers) => all.extend(numbers),
+                Cells::Unread => all.resize(all.len() + frame.len(), f64::NAN),
                 Cells::Text(texts) => {
                     all.extend(texts.iter().map(|t| t.as_deref().and_then(number).unwrap_or(f64::NAN)));
                 }
@@ -149,6 +150,7 @@ impl Data {
         for frame in &self.frames {
             match &frame.columns()[column].cells {
                 Cells::Numbers(numbers) => all.extend(numbers.iter().map(|v| written(*v))),
+                Cells::Unread => all.resize(all.len() + frame.len(), None),
                 Cells::Text(texts) => all.extend(texts.iter().map(|text| {
                     let text = text.as_deref()?;
                     number(text).map_or_else(|| Some(text.trim().to_owned()), written)
@@ -189,6 +191,13 @@ impl Data {
     fn file_of(&self, row: usize) -> usize {
         self.starts.partition_point(|start| *start <= row).saturating_sub(1)
     }
+}
+
+/// The column of these that is meant by a name, or by a number from 1.
+pub fn meant(names: &[String], column: &str) -> Option<usize> {
+    let column = column.trim();
+    let number = || column.parse().ok().filter(|number| (1..=names.len()).contains(number));
+    names.iter().position(|name| name == column).or_else(|| number().map(|number: usize| number - 1))
 }
 
 /// A finite number as people write it.

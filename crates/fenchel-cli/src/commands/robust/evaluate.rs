@@ -2,7 +2,7 @@
 
 use super::apply::{apply, predictions};
 use super::args::EvaluateArgs;
-use super::data::{Data, Values, distinct, shortened};
+use super::data::{Data, Values, distinct, meant, shortened};
 use super::labels;
 use super::model::Model;
 use super::statistics::{Quality, Rows, SHARES};
@@ -48,7 +48,13 @@ struct Group {
 /// Reads, evaluates, prints.
 pub fn run(args: &EvaluateArgs) -> Result<Outcome> {
     let model = Model::load(&args.model)?;
-    let data = Data::read(&args.data)?;
+    let data = Data::read(&args.data, &|all| {
+        let mut needed = model.needs(all);
+        let own = [Some(&model.target), model.weights.as_ref()].into_iter().flatten();
+        needed.extend(own.filter_map(|name| all.iter().position(|n| n == name)));
+        needed.extend(args.by.as_ref().and_then(|column| meant(all, column)));
+        needed
+    })?;
     let by = args.by.as_ref().map(|column| data.find("--by", column)).transpose()?;
     let record = evaluate(&model, &data, by, args)?;
     if args.json {

@@ -18,6 +18,7 @@ mod records;
 mod shift;
 mod solver;
 mod statistics;
+mod streamed;
 mod strength;
 mod table;
 mod tables;
@@ -44,6 +45,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
 fn fitted(args: &FitArgs) -> Result<Outcome> {
     // What goes together, and what decides, is known before anything is fitted.
     let plan = plan::Plan::parse(args)?;
+    if let Some(outcome) = streamed::run(args, &plan)? {
+        return Ok(outcome);
+    }
     let problem = problem::Problem::read(args)?;
     let target = validation::Target::of(&problem, &plan, args.shift.as_deref().unwrap_or_default())?;
     // A directory that cannot be written should not cost a fit.

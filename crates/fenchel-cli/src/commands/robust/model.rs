@@ -110,6 +110,12 @@ impl Model {
         self.risk.risk().err().map(|e| e.to_string())
     }
 
+    /// The columns that become features, of these.
+    pub fn needs(&self, names: &[String]) -> Vec<usize> {
+        let columns = self.encoding.columns.iter();
+        columns.filter_map(|column| names.iter().position(|name| *name == column.name)).collect()
+    }
+
     /// What it was fitted with, in words.
     pub fn words(&self) -> String {
         format!("loss {}, {}", self.linear.loss().name(), self.risk.words())

@@ -2,7 +2,7 @@
 
 use super::output::Report;
 use super::table;
-use super::tables::largest;
+use super::table::Parts;
 use crate::picture::{Axis, Chart, Drawing, LINES, Losses, Panel, Series, Style};
 
 /// Lines of coefficients; more cannot be told apart.
@@ -65,15 +65,15 @@ fn path(report: &Report<'_>) -> Drawing {
     let along = |of: &dyn Fn(&super::path::Point) -> f64| -> Vec<(f64, f64)> {
         points.iter().map(|point| (point.strength, of(point))).collect()
     };
-    let deviations = report.problem.deviations();
-    let (d, order) = (report.names.len(), largest(report));
+    let parts = Parts::of(report);
+    let (d, order) = (parts.names.len(), parts.order());
     let mut coefficients =
         Panel::new("Coefficients", axis(), Axis::linear("change of the score by a standard deviation"));
     let mut all = Vec::new();
     for (at, colour) in order.iter().take(SHOWN).zip(LINES) {
-        let line = along(&|point| point.coefficients[*at] * deviations[at % d]);
+        let line = along(&|point| point.coefficients[*at] * parts.deviations[at % d]);
         all.extend(line.iter().map(|point| point.1));
-        let name = super::data::shortened(&table::coefficient(report, *at));
+        let name = super::data::shortened(&parts.name(*at));
         coefficients.add(Series::new(name, Style::line(colour).with_dots(), line));
     }
     mark(&mut coefficients, report, all.into_iter());

@@ -12,7 +12,7 @@ use fenchel::measure::file::write_atomically;
 /// Reads, predicts, writes.
 pub fn run(args: &PredictArgs) -> Result<Outcome> {
     let model = Model::load(&args.model)?;
-    let data = Data::read(&args.data)?;
+    let data = Data::read(&args.data, &|all| model.needs(all))?;
     let applied = apply(&model, &data, &[])?;
     let text = csv(&model, data.len(), &applied)?;
     match &args.out {

@@ -1,7 +1,7 @@
 //! From files to a fitted model.
 
 use super::args::FitArgs;
-use super::data::{Data, Values, shortened};
+use super::data::{Data, Values, meant, shortened};
 use super::encoding::{self, Chosen, Encoding, Missing, complete};
 use super::labels;
 use crate::failure::{Failure, Result};
@@ -37,26 +37,7 @@ pub struct Problem {
 impl Problem {
     /// The problem that the options describe.
     pub fn read(args: &FitArgs) -> Result<Self> {
-        // What costs nothing is checked before files are read.
-        let loss = loss::parse(&args.loss)?;
-        let options = Options {
-            intercept: !args.no_intercept,
-            standardise: args.standardize,
-            l2: args.l2,
-            l1: args.l1,
-        };
-        for (option, value, least) in [
-            ("--l2", args.l2, false),
-            ("--l1", args.l1, false),
-            ("--tolerance", args.tolerance, true),
-            ("--max-time", args.max_time, true),
-        ] {
-            let fits = value.is_finite() && if least { value > 0.0 } else { value >= 0.0 };
-            if !fits {
-                let expected = if least { "a finite number above 0" } else { "a finite number, at least 0" };
-                return Err(Error::invalid(option, value, expected).into());
-            }
-        }
+        let (loss, options) = settings(args)?;
         let names = [
             Columns::parse_for("--columns", &args.columns)?,
             Columns::parse_for("--without", &args.without)?,
@@ -69,7 +50,7 @@ impl Problem {
             )));
         }
 
-        let data = Data::read(&args.data)?;
+        let data = Data::read(&args.data, &|all| needed(all, &names, (target, args.weights.as_deref())))?;
         let target = data.find("--target", target)?;
         let weights = args.weights.as_ref().map(|column| data.find("--weights", column)).transpose()?;
         if weights == Some(target) {
@@ -156,6 +137,43 @@ impl Problem {
     }
 }
 
+/// Loss and options; what costs nothing is checked before files are read.
+pub fn settings(args: &FitArgs) -> Result<(Arc<dyn Loss>, Options)> {
+    let loss = loss::parse(&args.loss)?;
+    let options =
+        Options { intercept: !args.no_intercept, standardise: args.standardize, l2: args.l2, l1: args.l1 };
+    for (option, value, least) in [
+        ("--l2", args.l2, false),
+        ("--l1", args.l1, false),
+        ("--tolerance", args.tolerance, true),
+        ("--max-time", args.max_time, true),
+    ] {
+        let fits = value.is_finite() && if least { value > 0.0 } else { value >= 0.0 };
+        if !fits {
+            let expected = if least { "a finite number above 0" } else { "a finite number, at least 0" };
+            return Err(Error::invalid(option, value, expected).into());
+        }
+    }
+    Ok((loss, options))
+}
+
+/// The columns that are used for anything.
+fn needed(
+    all: &[String],
+    [columns, without, _]: &[Columns; 3],
+    (target, weights): (&str, Option<&str>),
+) -> Vec<usize> {
+    let mut used = vec![columns.names().is_empty(); all.len()];
+    let mut mark = |names: &[String], is: bool| {
+        names.iter().filter_map(|name| meant(all, name)).for_each(|k| used[k] = is);
+    };
+    mark(columns.names(), true);
+    mark(without.names(), false);
+    let others = [Some(target), weights].into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
+    mark(&others, true);
+    (0..all.len()).filter(|k| used[*k]).collect()
+}
+
 /// The columns that are features.
 fn features(
     data: &Data,
@@ -230,7 +248,7 @@ fn rows(
 /// What is said where there is no --target, with the columns that it could be.
 fn no_target(args: &FitArgs) -> Failure {
     let example = "as in: fenchel robust data.csv --target y";
-    match Data::read(&args.data[..args.data.len().min(1)]) {
+    match Data::read(&args.data[..args.data.len().min(1)], &|_| Vec::new()) {
         Ok(data) => {
             let names: Vec<String> = data.names().iter().map(|name| (*name).to_owned()).collect();
             let (label, names) = (data.label(), super::data::listed(&names));

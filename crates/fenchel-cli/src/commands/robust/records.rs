@@ -104,10 +104,13 @@ impl Serialize for Named<'_> {
 }
 
 /// Coefficients by feature; where classes have their own, by class first.
-struct Coefficients<'a> {
-    classes: &'a [String],
-    names: &'a [String],
-    numbers: &'a [f64],
+pub struct Coefficients<'a> {
+    /// In order; empty where they share coefficients.
+    pub classes: &'a [String],
+    /// Of the features.
+    pub names: &'a [String],
+    /// Those of one class after another.
+    pub numbers: &'a [f64],
 }
 
 impl Serialize for Coefficients<'_> {
@@ -125,10 +128,13 @@ impl Serialize for Coefficients<'_> {
 }
 
 /// The intercept, if there is one; where classes have their own, by class.
-struct Intercepts<'a> {
-    there: bool,
-    classes: &'a [String],
-    numbers: &'a [f64],
+pub struct Intercepts<'a> {
+    /// Whether there is one.
+    pub there: bool,
+    /// In order; empty where they share it.
+    pub classes: &'a [String],
+    /// One a class.
+    pub numbers: &'a [f64],
 }
 
 impl Serialize for Intercepts<'_> {

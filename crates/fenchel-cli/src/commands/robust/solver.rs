@@ -8,7 +8,8 @@ use fenchel::Error;
 use fenchel::robust::{Fit, Linear, Method, Passes, Precision, Sgd, Trained};
 use serde::Serialize;
 
-const AUTO: &str = "auto";
+/// The exact solver where rows fit in memory, else passes where there is a price.
+pub const AUTO: &str = "auto";
 const EXACT: &str = "exact";
 const PASSES: &str = "passes";
 

@@ -6,7 +6,8 @@ use super::statistics::Tail;
 use super::tables;
 use crate::report;
 use fenchel::optim::Status;
-use fenchel::robust::Fit;
+use fenchel::robust::{Fit, LinearModel};
+use std::path::PathBuf;
 
 /// Coefficients that are shown.
 const SHOWN: usize = 10;
@@ -16,7 +17,7 @@ pub fn table(report: &Report<'_>) -> String {
     let (fit, model) = (&report.fitted.fit, &report.fitted.model);
     let is_mean = model.risk.is_mean();
     let mut rows = vec![
-        ("status", status(report)),
+        ("status", status(fit.status, report.fitted.training.is_some(), report.tolerance)),
         ("objective", objective(fit)),
         ("mean loss", mean_loss(report)),
         ("CVaR", tails(&report.cvar)),
@@ -47,7 +48,7 @@ pub fn table(report: &Report<'_>) -> String {
     {
         rows.push(("classes", format!("{} (+1), {} (−1)", shortened(second), shortened(first))));
     }
-    rows.push(("coefficients", coefficients(report)));
+    rows.push(("coefficients", Parts::of(report).cell(options.intercept)));
     let left_out = report.problem.data.len() - report.problem.rows.len();
     if left_out > 0 {
         let what = if left_out == 1 { "row with a missing cell" } else { "rows with a missing cell" };
@@ -69,7 +70,7 @@ pub fn table(report: &Report<'_>) -> String {
         }
         Some(training) => rows.extend(tables::training(report, training)),
     }
-    rows.push(("files", files(report)));
+    rows.push(("files", files(&report.files)));
     let mut text = format!("{}\n\n{}", heading(report), report::table(&rows));
     if let Some(path) = &report.fitted.path {
         text.push_str(&tables::path(report, path));
@@ -100,13 +101,11 @@ pub fn strength(report: &Report<'_>) -> String {
     report.fitted.model.risk.words()
 }
 
-fn status(report: &Report<'_>) -> String {
-    let fit = &report.fitted.fit;
-    let what = match fit.status {
+/// How a fit ended, by passes or without.
+pub fn status(status: Status, passes: bool, tolerance: f64) -> String {
+    let what = match status {
         Status::Converged => "no coefficients are better by more than the tolerance",
-        Status::MaxIterations if report.fitted.training.is_some() => {
-            "NOT converged: as many passes as --epochs allows were not enough"
-        }
+        Status::MaxIterations if passes => "NOT converged: as many passes as --epochs allows were not enough",
         Status::MaxIterations => "NOT converged: as many steps as are allowed were not enough",
         Status::MaxTime => "NOT converged: more needs more time than --max-time allows",
         Status::Stalled => {
@@ -117,8 +116,8 @@ fn status(report: &Report<'_>) -> String {
             "NOT converged: the iterates left the range of finite numbers; try a smaller --step"
         }
     };
-    let tolerance = report::plain(report.tolerance, 4);
-    format!("{}: {what}\ntolerance {tolerance}, relative to the objective", fit.status)
+    let tolerance = report::plain(tolerance, 4);
+    format!("{status}: {what}\ntolerance {tolerance}, relative to the objective")
 }
 
 /// The objective and the interval that the minimum is in.
@@ -184,45 +183,72 @@ fn heaviest(report: &Report<'_>) -> String {
     aligned(&cells.collect::<Vec<_>>())
 }
 
-/// The intercept and the largest coefficients, by what a standard deviation of the feature changes.
-fn coefficients(report: &Report<'_>) -> String {
-    let linear = &report.fitted.model.linear;
-    let d = report.names.len();
-    let deviations = report.problem.deviations();
-    let size = |at: usize| linear.coefficients()[at] * deviations[at % d];
-    let order = tables::largest(report);
-    let mut cells = Vec::new();
-    if report.problem.options().intercept {
-        for (score, number) in linear.intercept().iter().enumerate().take(SHOWN) {
-            cells.push(vec![of_class(report, "intercept".to_owned(), score), five(*number), String::new()]);
+/// Coefficients with what they are called.
+pub struct Parts<'a> {
+    /// The model.
+    pub linear: &'a LinearModel,
+    /// Names of features.
+    pub names: &'a [String],
+    /// Names of classes, which count where each has its own coefficients.
+    pub classes: &'a [String],
+    /// Standard deviations of features.
+    pub deviations: Vec<f64>,
+}
+
+impl<'a> Parts<'a> {
+    /// Those of the model that is saved.
+    pub fn of(report: &'a Report<'_>) -> Self {
+        let (linear, classes) = (&report.fitted.model.linear, &report.problem.classes);
+        Parts { linear, names: &report.names, classes, deviations: report.problem.deviations() }
+    }
+
+    /// What a standard deviation of the feature changes.
+    fn change(&self, at: usize) -> f64 {
+        self.linear.coefficients()[at] * self.deviations[at % self.names.len()]
+    }
+
+    /// The largest first, by what a standard deviation of the feature changes.
+    pub fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.linear.coefficients().len()).collect();
+        order.sort_by(|a, b| self.change(*b).abs().total_cmp(&self.change(*a).abs()).then(a.cmp(b)));
+        order
+    }
+
+    /// The name of a coefficient: that of its feature, and of the class if classes have their own.
+    pub fn name(&self, at: usize) -> String {
+        let d = self.names.len();
+        self.of_class(shortened(&self.names[at % d]), at / d)
+    }
+
+    fn of_class(&self, name: String, score: usize) -> String {
+        if self.linear.loss().scores() > 1 {
+            format!("{name} for {}", shortened(&self.classes[score]))
+        } else {
+            name
         }
     }
-    for at in order.iter().take(SHOWN) {
-        let name = coefficient(report, *at);
-        let change = format!("({} a standard deviation)", report::significant(size(*at), 4));
-        cells.push(vec![name, five(linear.coefficients()[*at]), change]);
-    }
-    let mut text = aligned(&cells);
-    if order.len() > SHOWN {
-        text.push_str(&format!(
-            "and {} smaller ones in result.json\n",
-            report::count((order.len() - SHOWN) as u64)
-        ));
-    }
-    if text.is_empty() { "none".to_owned() } else { text }
-}
 
-/// The name of a coefficient: that of its feature, and of the class if classes have their own.
-pub fn coefficient(report: &Report<'_>, at: usize) -> String {
-    let d = report.names.len();
-    of_class(report, shortened(&report.names[at % d]), at / d)
-}
-
-fn of_class(report: &Report<'_>, name: String, score: usize) -> String {
-    if report.problem.loss().scores() > 1 {
-        format!("{name} for {}", shortened(&report.problem.classes[score]))
-    } else {
-        name
+    /// The intercept and the largest coefficients.
+    pub fn cell(&self, intercept: bool) -> String {
+        let order = self.order();
+        let mut cells = Vec::new();
+        if intercept {
+            for (score, number) in self.linear.intercept().iter().enumerate().take(SHOWN) {
+                cells.push(vec![self.of_class("intercept".to_owned(), score), five(*number), String::new()]);
+            }
+        }
+        for at in order.iter().take(SHOWN) {
+            let change = format!("({} a standard deviation)", report::significant(self.change(*at), 4));
+            cells.push(vec![self.name(*at), five(self.linear.coefficients()[*at]), change]);
+        }
+        let mut text = aligned(&cells);
+        if order.len() > SHOWN {
+            text.push_str(&format!(
+                "and {} smaller ones in result.json\n",
+                report::count((order.len() - SHOWN) as u64)
+            ));
+        }
+        if text.is_empty() { "none".to_owned() } else { text }
     }
 }
 
@@ -245,7 +271,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// A number of rows that need not be whole.
-fn rows_worth(n: f64) -> String {
+pub fn rows_worth(n: f64) -> String {
     if n >= 999.5 { report::count(n.round() as u64) } else { report::significant(n, 4) }
 }
 
@@ -259,9 +285,9 @@ fn five(v: f64) -> String {
 }
 
 /// The directory, and the names in it.
-fn files(report: &Report<'_>) -> String {
-    let names = report.files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
-    let directory = report.files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
+pub fn files(files: &[PathBuf]) -> String {
+    let names = files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
+    let directory = files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
     format!("{}: {names}", directory.display())
 }
 

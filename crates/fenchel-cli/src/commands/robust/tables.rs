@@ -3,7 +3,7 @@
 use super::output::Report;
 use super::path::Path;
 use super::solver::Training;
-use super::table::{coefficient, number};
+use super::table::{Parts, number};
 use super::validation::Validated;
 use crate::report;
 
@@ -13,24 +13,15 @@ const LINES: usize = 30;
 /// Coefficients that have a column.
 const COLUMNS: usize = 4;
 
-/// Coefficients of the model that is saved, the largest first, by what a standard deviation of the feature changes.
-pub fn largest(report: &Report<'_>) -> Vec<usize> {
-    let (coefficients, d) = (report.fitted.model.linear.coefficients(), report.names.len());
-    let deviations = report.problem.deviations();
-    let size = |at: usize| (coefficients[at] * deviations[at % d]).abs();
-    let mut order: Vec<usize> = (0..coefficients.len()).collect();
-    order.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
-    order
-}
-
 /// The fits of a path, one line each.
 pub fn path(report: &Report<'_>, path: &Path) -> String {
-    let order = largest(report);
+    let parts = Parts::of(report);
+    let order = parts.order();
     let shown = &order[..order.len().min(COLUMNS)];
     let all_converged = path.points.iter().all(|point| point.status.is_converged());
     let mut head =
         [report.symbol(), "objective", "mean loss", "worst 10 %", "effective"].map(str::to_owned).to_vec();
-    head.extend(shown.iter().map(|at| coefficient(report, *at)));
+    head.extend(shown.iter().map(|at| parts.name(*at)));
     if !all_converged {
         head.push("status".to_owned());
     }

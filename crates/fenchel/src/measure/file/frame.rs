@@ -2,7 +2,7 @@
 
 use super::lines::Watched;
 use super::table::find_column;
-use super::text::{Record, Records, Take, delimiter, not_finite, number, position, skipped};
+use super::text::{Choice, Record, Records, Take, delimiter, not_finite, number, position, skipped};
 use super::{foreign_format, npy, read_bytes};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// | NPY | NaN | none |
 /// | Parquet | null, NaN | those marked as text |
 ///
-/// In delimited text a first line without any number, unless all of it is missing, is a line of names. Blanks around a cell are no
+/// Between semicolons decimals may have a comma, `3,14`, if all of a column have. In delimited text a first line without any number, unless all of it is missing, is a line of names. Blanks around a cell are no
 /// part of it; otherwise text stays as it is, `007` in a column of text included. A column in which everything is missing holds
 /// numbers. Truth values are 0 and 1.
 ///
@@ -62,18 +62,21 @@ pub enum Cells {
     Numbers(Vec<f64>),
     /// Text, none where missing.
     Text(Vec<Option<String>>),
+    /// Whatever it is: nobody asked for the column.
+    Unread,
 }
 
 impl Cells {
-    /// Number of cells.
+    /// Number of cells that were read.
     pub fn len(&self) -> usize {
         match self {
             Cells::Numbers(cells) => cells.len(),
             Cells::Text(cells) => cells.len(),
+            Cells::Unread => 0,
         }
     }
 
-    /// Whether there are none; never in a [`Frame`].
+    /// Whether there are none: in a [`Frame`] only where the column was not read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -90,30 +93,70 @@ impl Frame {
         Self::parse(path, &read_bytes(path)?)
     }
 
+    /// Reads only the columns that `choose` lists, given the names of all (x1, x2, … where the file has none). The others are
+    /// there by name, as [`Cells::Unread`], and may hold anything.
+    ///
+    /// ```
+    /// use fenchel::measure::file::{Cells, Frame};
+    /// let path = std::env::temp_dir().join("fenchel-frame-example.csv");
+    /// std::fs::write(&path, "age,city\n31,Oslo\n").unwrap();
+    /// let frame = Frame::read_columns(&path, &|names| vec![names.iter().position(|name| name == "age").unwrap()])?;
+    /// assert_eq!(frame.columns()[0].cells, Cells::Numbers(vec![31.0]));
+    /// assert_eq!(frame.columns()[1].cells, Cells::Unread);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), fenchel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](Frame::read), but for what is in the other columns.
+    pub fn read_columns(path: impl AsRef<Path>, choose: &dyn Fn(&[String]) -> Vec<usize>) -> Result<Self> {
+        let path = path.as_ref();
+        Self::parse_chosen(path, &read_bytes(path)?, &|names, width| {
+            let names: Vec<String> = header(names, width).collect();
+            Ok(choose(&names).into_iter().filter(|index| *index < width).collect())
+        })
+    }
+
     /// What [`read`](Frame::read) does with the bytes of a file; `path` is for messages.
     ///
     /// # Errors
     /// As [`read`](Frame::read).
     pub fn parse(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        let path = path.as_ref();
+        Self::parse_chosen(path.as_ref(), bytes, &|_, width| Ok((0..width).collect()))
+    }
+
+    fn parse_chosen(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Self> {
         if let Some(says) = foreign_format(bytes) {
             return Err(Error::file(path, says));
         }
         if bytes.starts_with(npy::MAGIC) {
             let columns = npy::columns(path, bytes)?;
-            return Self::without_lines(path, None, columns.into_iter().map(Cells::Numbers).collect());
+            let rows = columns.first().map(Vec::len);
+            let mut cells: Vec<Cells> = columns.iter().map(|_| Cells::Unread).collect();
+            let mut columns: Vec<Option<Vec<f64>>> = columns.into_iter().map(Some).collect();
+            for k in choice(None, columns.len())? {
+                if let Some(numbers) = columns[k].take() {
+                    cells[k] = Cells::Numbers(numbers);
+                }
+            }
+            return Self::without_lines(path, None, cells, rows);
         }
         #[cfg(feature = "parquet")]
         if bytes.starts_with(super::parquet::MAGIC) {
-            let (names, columns) = super::parquet::cells(path, bytes)?;
-            return Self::without_lines(path, Some(&names), columns);
+            let (names, columns, rows) = super::parquet::cells(path, bytes, choice)?;
+            return Self::without_lines(path, Some(&names), columns, Some(rows));
         }
-        Self::parse_text(path, bytes)
+        Self::parse_text(path, bytes, choice)
     }
 
     /// Columns of a file that has no lines.
-    fn without_lines(path: &Path, names: Option<&[String]>, columns: Vec<Cells>) -> Result<Self> {
-        let Some(rows) = columns.first().map(Cells::len) else {
+    fn without_lines(
+        path: &Path,
+        names: Option<&[String]>,
+        columns: Vec<Cells>,
+        rows: Option<usize>,
+    ) -> Result<Self> {
+        let Some(rows) = rows.filter(|_| !columns.is_empty()) else {
             return Err(Error::file(path, "holds no columns; at least one is wanted"));
         };
         let infinite = columns.iter().enumerate().filter_map(|(column, cells)| {
@@ -131,18 +174,20 @@ impl Frame {
         Ok(Frame { path: path.to_owned(), columns, lines: Vec::new(), named, rows })
     }
 
-    fn parse_text(path: &Path, bytes: &[u8]) -> Result<Self> {
+    fn parse_text(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Self> {
         let bytes = uncommented(&bytes[skipped(bytes)..]);
         let bytes = &*bytes;
         let delimiter = delimiter(bytes, u64::MAX).unwrap_or(b',');
         let all = || Watched::new(bytes, 0, u64::MAX);
-        let mut first = FirstPass::new(path);
+        let mut first = FirstPass::new(path, choice, delimiter == b';');
         let mut records = Records::new(path, delimiter);
         records.read(all(), &mut first)?;
         records.check_rows("")?;
         first.check_finite()?;
+        first.check_commas()?;
         let late = first.columns.iter().enumerate().filter(|(_, column)| matches!(column, Reading::Late));
-        let mut second = SecondPass { path, columns: late.map(|(k, _)| (k, Vec::new())).collect() };
+        let mut second =
+            SecondPass { path, commas: first.commas, columns: late.map(|(k, _)| (k, Vec::new())).collect() };
         if !second.columns.is_empty() {
             Records::new(path, delimiter).read(all(), &mut second)?;
         }
@@ -151,6 +196,7 @@ impl Frame {
             Reading::Numbers { values, .. } => Cells::Numbers(values),
             Reading::Text(cells) => Cells::Text(cells),
             Reading::Late => Cells::Text(late.next().unwrap_or_default()),
+            Reading::Unread => Cells::Unread,
         });
         let columns = first.names.into_iter().zip(cells).map(|(name, cells)| Column { name, cells });
         Ok(Frame {
@@ -212,14 +258,14 @@ impl Frame {
         }
     }
 
-    /// The cells of a column as categories: numbers as Rust writes them, `1` for 1.0. Empty where there is no such column.
+    /// The cells of a column as categories: numbers as Rust writes them, `1` for 1.0. Empty where there is no such column, or it was not read.
     pub fn texts(&self, column: usize) -> Vec<Option<String>> {
         match self.columns.get(column).map(|column| &column.cells) {
             Some(Cells::Numbers(cells)) => {
                 cells.iter().map(|x| (!x.is_nan()).then(|| x.to_string())).collect()
             }
             Some(Cells::Text(cells)) => cells.clone(),
-            None => Vec::new(),
+            Some(Cells::Unread) | None => Vec::new(),
         }
     }
 }
@@ -269,8 +315,18 @@ fn is_missing(field: &[u8]) -> bool {
     ) || unsigned.eq_ignore_ascii_case(b"nan")
 }
 
-fn is_names(fields: &[&[u8]]) -> bool {
-    fields.iter().all(|f| number(f).is_none()) && !fields.iter().all(|f| is_missing(f))
+/// A number; with `commas` also one with a comma before its decimals, as `;` between cells suggests.
+fn decimal(field: &[u8], commas: bool) -> Option<f64> {
+    number(field).or_else(|| {
+        let at = field.iter().position(|b| *b == b',').filter(|_| commas && !field.contains(&b'.'))?;
+        let mut pointed = field.to_vec();
+        pointed[at] = b'.';
+        number(&pointed)
+    })
+}
+
+fn is_names(fields: &[&[u8]], commas: bool) -> bool {
+    fields.iter().all(|f| decimal(f, commas).is_none()) && !fields.iter().all(|f| is_missing(f))
 }
 
 /// A cell as text, none if it is missing.
@@ -295,16 +351,23 @@ enum Reading {
     Numbers {
         values: Vec<f64>,
         infinite: Option<(usize, String)>,
+        /// The first cells with a decimal comma and with a point.
+        comma: Option<(usize, String)>,
+        point: Option<(usize, String)>,
     },
     Text(Vec<Option<String>>),
     /// Text, but it began like numbers, of which only these were kept: to be read again.
     Late,
+    /// Not asked for.
+    Unread,
 }
 
 /// Reads numbers, and text where it begins at once: numbers are not kept as text on the chance that a word follows.
-#[derive(Debug)]
 struct FirstPass<'a> {
     path: &'a Path,
+    choice: Choice<'a>,
+    /// Whether decimals may have a comma.
+    commas: bool,
     names: Vec<String>,
     named: bool,
     columns: Vec<Reading>,
@@ -312,8 +375,32 @@ struct FirstPass<'a> {
 }
 
 impl<'a> FirstPass<'a> {
-    fn new(path: &'a Path) -> Self {
-        FirstPass { path, names: Vec::new(), named: false, columns: Vec::new(), lines: Vec::new() }
+    fn new(path: &'a Path, choice: Choice<'a>, commas: bool) -> Self {
+        FirstPass {
+            path,
+            choice,
+            commas,
+            names: Vec::new(),
+            named: false,
+            columns: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Decimals of a column are written in one way: 1.234 may be a thousand where others have a comma.
+    fn check_commas(&self) -> Result<()> {
+        for (column, reading) in self.columns.iter().enumerate() {
+            if let Reading::Numbers { comma: Some((row, shown)), point: Some((other, shown_there)), .. } =
+                reading
+            {
+                let message = format!(
+                    "'{shown}' has a decimal comma, '{shown_there}' in line {} a point; write all of a column in one way",
+                    self.lines[*other]
+                );
+                return Err(position(self.path, self.lines[*row], Some(column as u64 + 1), message));
+            }
+        }
+        Ok(())
     }
 
     /// Columns of numbers hold none that is infinite; told apart only now, as `inf` may be a word.
@@ -334,14 +421,17 @@ impl<'a> FirstPass<'a> {
 
 impl Take for FirstPass<'_> {
     fn is_names(&self, fields: &[&[u8]]) -> bool {
-        is_names(fields)
+        is_names(fields, self.commas)
     }
 
     fn begin(&mut self, names: Option<&[String]>, fields: usize) -> Result<()> {
         self.names = header(names, fields).collect();
         self.named = names.is_some();
-        let empty = || Reading::Numbers { values: Vec::new(), infinite: None };
-        self.columns = (0..fields).map(|_| empty()).collect();
+        self.columns = (0..fields).map(|_| Reading::Unread).collect();
+        for k in (self.choice)(names, fields)? {
+            self.columns[k] =
+                Reading::Numbers { values: Vec::new(), infinite: None, comma: None, point: None };
+        }
         Ok(())
     }
 
@@ -349,8 +439,13 @@ impl Take for FirstPass<'_> {
         for (k, reading) in self.columns.iter_mut().enumerate() {
             let field = row.fields[k];
             match reading {
-                Reading::Numbers { values, infinite } => match number(field) {
+                Reading::Numbers { values, infinite, comma, point } => match decimal(field, self.commas) {
                     Some(x) => {
+                        for (first, mark) in [(comma, b','), (point, b'.')] {
+                            if first.is_none() && field.contains(&mark) {
+                                *first = Some((values.len(), super::shown(field)));
+                            }
+                        }
                         if x.is_infinite() {
                             infinite.get_or_insert_with(|| (values.len(), super::shown(field)));
                         }
@@ -365,7 +460,7 @@ impl Take for FirstPass<'_> {
                     None => *reading = Reading::Late,
                 },
                 Reading::Text(cells) => cells.push(text(self.path, row, k)?),
-                Reading::Late => {}
+                Reading::Late | Reading::Unread => {}
             }
         }
         self.lines.push(row.line);
@@ -377,12 +472,13 @@ impl Take for FirstPass<'_> {
 #[derive(Debug)]
 struct SecondPass<'a> {
     path: &'a Path,
+    commas: bool,
     columns: Vec<(usize, Vec<Option<String>>)>,
 }
 
 impl Take for SecondPass<'_> {
     fn is_names(&self, fields: &[&[u8]]) -> bool {
-        is_names(fields)
+        is_names(fields, self.commas)
     }
 
     fn begin(&mut self, _: Option<&[String]>, _: usize) -> Result<()> {

@@ -16,7 +16,8 @@ mod text;
 mod write;
 
 pub use frame::{Cells, Column, Frame};
-pub use stream::{Drawn, FileSource, Selection, size_loaded};
+pub(crate) use stream::Label;
+pub use stream::{Drawn, FileSource, Roles, Selection, size_loaded};
 pub use table::{Split, Table};
 pub use write::write_atomically;
 

@@ -133,13 +133,23 @@ pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Tab
     Ok(Table { path: path.to_owned(), columns: Some(columns.names), width, values, lines: Vec::new() })
 }
 
-/// The names and cells of all columns, which hold numbers or text.
-pub(super) fn cells(path: &Path, bytes: &[u8]) -> Result<(Vec<String>, Vec<Cells>)> {
-    let all = |_: Option<&[String]>, width: usize| Ok((0..width).collect());
-    let columns = Columns::open_for(Wanted::NumbersOrText, path, Bytes::copy_from_slice(bytes), &all)?;
-    let read = (0..columns.wanted.len()).into_par_iter().map(|place| columns.cells(place));
-    let cells = read.collect::<std::result::Result<_, _>>().map_err(|e| e.about(path))?;
-    Ok((columns.names, cells))
+/// The names of all columns, and the cells of those chosen, which hold numbers or text; the others are not read. And how many rows there are.
+pub(super) fn cells(
+    path: &Path,
+    bytes: &[u8],
+    choice: Choice<'_>,
+) -> Result<(Vec<String>, Vec<Cells>, usize)> {
+    let columns = Columns::open_for(Wanted::NumbersOrText, path, Bytes::copy_from_slice(bytes), choice)?;
+    let all = columns.reader.metadata().file_metadata().schema_descr().columns();
+    let names: Vec<String> = all.iter().map(|column| column.path().string()).collect();
+    let read = (0..columns.wanted.len())
+        .into_par_iter()
+        .map(|place| Ok((columns.wanted[place].0, columns.cells(place)?)));
+    let read: Vec<(usize, Cells)> =
+        read.collect::<std::result::Result<_, _>>().map_err(|e: Trouble| e.about(path))?;
+    let mut cells: Vec<Cells> = names.iter().map(|_| Cells::Unread).collect();
+    read.into_iter().for_each(|(index, read)| cells[index] = read);
+    Ok((names, cells, columns.len() as usize))
 }
 
 /// Bytes of the numbers of all columns that hold numbers, as they are loaded.

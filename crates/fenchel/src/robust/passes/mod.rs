@@ -15,7 +15,7 @@
 
 mod quadratic;
 
-use super::batch::Batches;
+use super::batch::{Batches, Pass};
 use super::linear::{Best, stage};
 use super::newton::scaled_solve;
 use super::objective::{Objective, Penalty, State};
@@ -45,6 +45,12 @@ const ASTRAY: f64 = 0.5;
 const STEPS: usize = 2;
 /// Risks with corners are rounded over this share of the spread of the losses.
 const WIDTH: f64 = 3e-4;
+
+/// How often an observer is asked in a pass, about: in memory, and where it takes longer.
+const LOOKS: usize = 16;
+const LOOKS_STREAMED: usize = 256;
+/// While a pass gains so many times what is to be proved, a bound that costs passes is not asked for.
+const PROMISING: f64 = 10.0;
 
 /// How passes are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,32 +110,44 @@ impl Linear<'_> {
         let mut run = Loop::new(None, observer);
         let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let mut history = vec![state.value];
+        let batches = Batches::new(&exact, settings.batch);
         let mut walk = Walk::new(self.risk(), &exact, settings, gamma)?;
+        let streamed = self.design_is_streamed();
         let mut status = Status::MaxIterations;
         let mut worse = 0;
+        let count = batches.len().div_ceil(settings.batch);
+        let each = (count / if streamed { LOOKS_STREAMED } else { LOOKS }).max(1);
         for epoch in 0..settings.epochs {
-            let mut order = walk.batches.order(&mut stream(settings.seed, 1, u64::from(epoch)));
-            let count = order.len().div_ceil(settings.batch);
             let mut ended = None;
-            for (b, rows) in order.chunks_mut(settings.batch).enumerate() {
-                if b % (count / 16).max(1) == 0 {
-                    ended = run.check(&Progress {
-                        phase: "passing",
-                        fraction: (f64::from(epoch) + b as f64 / count as f64) / f64::from(settings.epochs),
-                        samples: u64::from(epoch) * walk.batches.len() as u64,
-                        error: best.gap() / best.objective.abs(),
-                        target: tolerance,
-                        iterate: &[],
-                    });
-                    if ended.is_some() {
-                        break;
+            let mut pass = batches.pass(stream(settings.seed, 1, u64::from(epoch)));
+            let mut b = 0;
+            'pass: while pass.turn()? {
+                for rows in pass.order.chunks(settings.batch) {
+                    if b % each == 0 {
+                        ended = run.check(&Progress {
+                            phase: "passing",
+                            fraction: (f64::from(epoch) + b as f64 / count as f64).min(f64::from(epoch + 1))
+                                / f64::from(settings.epochs),
+                            samples: u64::from(epoch) * batches.len() as u64,
+                            error: best.gap() / best.objective.abs(),
+                            target: tolerance,
+                            iterate: &[],
+                        });
+                        if ended.is_some() {
+                            break 'pass;
+                        }
                     }
+                    rows.chunks(PIECE).for_each(|rows| walk.take(&pass, rows));
+                    b += 1;
                 }
-                rows.chunks(PIECE).for_each(|rows| walk.take(rows));
             }
+            drop(pass);
             walk.end_pass();
             exact.evaluate(walk.gamma(), &mut state);
+            self.check_files()?;
             history.push(state.value);
+            let gain = best.objective - state.value;
+            let is_best = gain > 0.0;
             if state.value < best.objective {
                 (best.objective, best.gamma) = (state.value, walk.gamma().to_vec());
             }
@@ -145,41 +163,62 @@ impl Linear<'_> {
                 worse = 0;
                 walk.go_back(&best.gamma);
             }
-            if walk.is_at_last() {
-                self.bound(&exact, walk.lambda, &mut state, &mut best);
+            // Where examples have to be read for it, once the objective hardly falls any more.
+            if walk.is_at_last() && !(streamed && gain > PROMISING * best.wanted(tolerance)) {
+                self.bound(&exact, walk.lambda, &mut state, &mut best, is_best)?;
                 if best.gap() <= best.wanted(tolerance) {
                     status = Status::Converged;
                     break;
                 }
             }
         }
-        if !walk.is_at_last() {
-            self.bound(&exact, walk.lambda, &mut state, &mut best);
+        let unproved = if streamed {
+            status == Status::MaxIterations && best.gap() > best.wanted(tolerance)
+        } else {
+            !walk.is_at_last()
+        };
+        if unproved {
+            self.bound(&exact, walk.lambda, &mut state, &mut best, false)?;
         }
         let steps = walk.steps;
-        let fit = self.finish(&exact, best, status, steps, run.seconds());
+        drop((walk, state));
+        let fit = self.finish(&exact, best, status, steps, run.seconds())?;
         Ok(Trained { fit, step: None, rho: None, rho_bias: None, overflows: 0, history })
     }
 
     /// A lower bound from the best coefficients so far, which a Newton step on everything may better. Where there are corners,
     /// from problems that are rounded more and more: the step is worth less the sharper they are.
-    fn bound(&self, exact: &Objective<'_>, width: f64, state: &mut State, best: &mut Best) {
+    ///
+    /// With `is_there` the state is that of the best coefficients.
+    fn bound(
+        &self,
+        exact: &Objective<'_>,
+        width: f64,
+        state: &mut State,
+        best: &mut Best,
+        is_there: bool,
+    ) -> Result<()> {
         let widths = [1.0, 10.0, 100.0, 1000.0].map(|times| times * width);
         for width in if self.has_corners() { &widths[..] } else { &[0.0] } {
             let smooth = stage(exact, *width);
             let gamma = best.gamma.clone();
-            smooth.evaluate(&gamma, state);
+            if !(is_there && *width == 0.0 && self.design_is_streamed()) {
+                smooth.evaluate(&gamma, state);
+            }
             if state.value.is_finite() {
                 self.note(exact, &smooth, &gamma, state, best);
             }
+            self.check_files()?;
         }
+        Ok(())
     }
 }
 
 /// The iterate, kept examples, and sums of all others.
 struct Walk<'a> {
     exact: &'a Objective<'a>,
-    batches: Batches<'a>,
+    /// Number of examples.
+    len: usize,
     /// With a divergence that is smooth.
     f: Arc<dyn Divergence>,
     /// The λ to reach; none: a small share of the spread of the losses.
@@ -235,7 +274,7 @@ impl<'a> Walk<'a> {
         v.push(0.0);
         Ok(Walk {
             exact,
-            batches: Batches::new(exact, settings.batch),
+            len: exact.eta.len(),
             f,
             target: risk.is_smooth().then_some(lambda),
             lambda: f64::NAN,
@@ -294,17 +333,16 @@ impl<'a> Walk<'a> {
     }
 
     /// A batch: taken up into what is kept and what is summed, and a step to the minimum of both.
-    fn take(&mut self, rows: &[u32]) {
+    fn take(&mut self, pass: &Pass<'_>, rows: &[u32]) {
         let kept: HashSet<u32> = self.kept.ids.iter().copied().collect();
         self.ids.clear();
         self.ids.extend(rows.iter().filter(|i| !kept.contains(i)));
         let missing = self.room_for - self.kept.ids.len();
         if missing > 0 {
             let from = self.ids.len() - missing.min(self.ids.len());
-            let ids: Vec<u32> = self.kept.ids.iter().copied().chain(self.ids.drain(from..)).collect();
-            self.batches.fill(&ids, &mut self.kept);
+            pass.append(&self.ids.split_off(from), &mut self.kept);
         }
-        self.batches.fill(&self.ids, &mut self.batch);
+        pass.fill(&self.ids, &mut self.batch);
         let theta = self.v.len() - 1;
         self.batch.evaluate(&*self.exact.loss, &self.v[..theta]);
         self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
@@ -317,7 +355,7 @@ impl<'a> Walk<'a> {
         self.now.c += self.batch.value(f, alpha, lambda, 1.0);
         let to = Derived { gradient: &mut self.now.b, hessian: &mut self.now.h };
         self.batch.add(f, alpha, lambda, 1.0, to);
-        self.seen = (self.seen + rows.iter().map(|i| self.batches.eta(*i)).sum::<f64>()).min(1.0);
+        self.seen = (self.seen + rows.iter().map(|i| self.exact.eta[*i as usize]).sum::<f64>()).min(1.0);
         self.rows += rows.len() as u64;
         self.advance();
     }
@@ -352,7 +390,7 @@ impl<'a> Walk<'a> {
             let theta = self.v.len() - 1;
             self.v[theta] = self.f.solve(&row, None, &mut p, &mut Scratch::default()).threshold;
         } else {
-            let passes = rows as f64 / self.batches.len() as f64;
+            let passes = rows as f64 / self.len as f64;
             let slower = self.lambda * FALL.powf(-passes / self.pace);
             self.lambda = slower.min(widest).max(self.wanted_lambda());
         }

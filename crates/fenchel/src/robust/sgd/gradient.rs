@@ -3,7 +3,7 @@
 use super::Method;
 use crate::divergence::Scratch;
 use crate::measure::{Rng, stream};
-use crate::robust::batch::Batches;
+use crate::robust::batch::Pass;
 use crate::robust::objective::{Objective, State};
 use crate::robust::risk::{Risk, Strength};
 use crate::robust::rows::Rows;
@@ -105,7 +105,7 @@ impl<'a> Estimator<'a> {
     /// An estimate of the gradient from these examples.
     pub(super) fn gradient(
         &self,
-        batches: &Batches<'_>,
+        pass: &Pass<'_>,
         rows: &[u32],
         at: &Point,
         out: &mut Point,
@@ -114,9 +114,9 @@ impl<'a> Estimator<'a> {
         out.gamma.fill(0.0);
         (out.alpha, out.lambda) = (0.0, 0.0);
         if self.method == Method::Multilevel {
-            self.multilevel(batches, rows, at, out, room);
+            self.multilevel(pass, rows, at, out, room);
         } else {
-            self.evaluate(batches, rows, at, room);
+            self.evaluate(pass, rows, at, room);
             let n = rows.len();
             self.weigh(0..n, at, out, room);
             self.add(1.0, 0..n, out, room);
@@ -127,10 +127,10 @@ impl<'a> Estimator<'a> {
     }
 
     /// Losses of a batch, with their slopes.
-    fn evaluate(&self, batches: &Batches<'_>, rows: &[u32], at: &Point, room: &mut Room) {
-        batches.fill(rows, &mut room.batch);
+    fn evaluate(&self, pass: &Pass<'_>, rows: &[u32], at: &Point, room: &mut Room) {
+        pass.fill(rows, &mut room.batch);
         // In all methods it is n p̂ that counts, 1 where all weigh the same.
-        room.batch.eta.iter_mut().for_each(|eta| *eta *= batches.len() as f64);
+        room.batch.eta.iter_mut().for_each(|eta| *eta *= pass.batches().len() as f64);
         room.batch.evaluate(&*self.exact.loss, &at.gamma);
         room.p.resize(rows.len(), 0.0);
         room.column.resize(rows.len(), 0.0);
@@ -207,12 +207,12 @@ impl<'a> Estimator<'a> {
 
     /// The gradient of the batch, and with probability 2^−J that of 2^J more of its size less what its halves have,
     /// times 2^J: the differences telescope to the gradient of a batch of everything.
-    fn multilevel(&self, batches: &Batches<'_>, rows: &[u32], at: &Point, out: &mut Point, room: &mut Room) {
-        self.evaluate(batches, rows, at, room);
+    fn multilevel(&self, pass: &Pass<'_>, rows: &[u32], at: &Point, out: &mut Point, room: &mut Room) {
+        self.evaluate(pass, rows, at, room);
         let n = rows.len();
         self.weigh(0..n, at, out, room);
         self.add(1.0, 0..n, out, room);
-        let most = (batches.len() / n.max(1)).max(2).ilog2();
+        let most = (pass.batches().len() / n.max(1)).max(2).ilog2();
         let mut level = 1;
         while level < most && room.rng.uniform() < 0.5 {
             level += 1;
@@ -221,8 +221,8 @@ impl<'a> Estimator<'a> {
         let size = n << level;
         let mut drawn = std::mem::take(&mut room.drawn);
         drawn.clear();
-        drawn.extend((0..size).map(|_| room.rng.below(batches.len() as u64) as u32));
-        self.evaluate(batches, &drawn, at, room);
+        drawn.extend((0..size).map(|_| room.rng.below(pass.batches().len() as u64) as u32));
+        self.evaluate(pass, &drawn, at, room);
         self.weigh(0..size, at, out, room);
         self.add(1.0 / chance, 0..size, out, room);
         for half in [0..size / 2, size / 2..size] {

@@ -12,9 +12,9 @@
 
 mod gradient;
 
-use super::batch::Batches;
+use super::batch::{Batches, Pass};
 use super::linear::stage;
-use super::objective::State;
+use super::objective::{Objective, State};
 use super::{Fit, Linear, Risk, Strength};
 use crate::divergence::{Divergence, SafeKl};
 use crate::measure::stream;
@@ -211,6 +211,10 @@ impl Linear<'_> {
             None => vec![0.0; self.parameters()],
             Some(start) => self.checked_start(start)?,
         };
+        if settings.method == Method::Multilevel && self.design_is_streamed() {
+            let expected = "another for examples in files: it takes them from anywhere";
+            return Err(Error::invalid("method", settings.method.name(), expected));
+        }
         let mut run = Loop::new(None, observer);
         let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let first = best.objective;
@@ -221,30 +225,31 @@ impl Linear<'_> {
             state.worst.map(|worst| worst.threshold).filter(|alpha| !bounded && alpha.is_finite());
         let alpha = settings.alpha.or(best_alpha).unwrap_or(0.0);
         let from = Point { gamma, alpha, lambda: estimator.lambda() };
-        let mut training = Training::new(&estimator, &batches, from.clone(), settings);
+        let mut training = Training::new(&estimator, from.clone(), settings);
         let mut step = settings.step.unwrap_or(0.0);
         if settings.step.is_none() {
-            step = training.trial(&exact, first)?;
-            training = Training::new(&estimator, &batches, from, settings);
+            step = training.trial(&batches, &exact, first)?;
+            training = Training::new(&estimator, from, settings);
         }
 
         let mut history = vec![first];
         let mut kept = training.clone();
         let mut ended = None;
         for epoch in 0..settings.epochs {
-            let outcome = training.epoch(step, settings, epoch, &mut |done| {
+            let outcome = training.epoch(&batches, step, settings, epoch, &mut |done| {
                 let progress = Progress {
                     phase: "training",
                     fraction: (f64::from(epoch) + done) / f64::from(settings.epochs),
-                    samples: u64::from(epoch) * exact.labels.len() as u64,
+                    samples: u64::from(epoch) * exact.eta.len() as u64,
                     error: f64::NAN,
                     target: tolerance,
                     iterate: &[],
                 };
                 run.check(&progress)
-            });
+            })?;
             let shown = if settings.averaging { training.mean() } else { training.point.gamma.clone() };
             exact.evaluate(&shown, &mut state);
+            self.check_files()?;
             history.push(state.value);
             if state.value < best.objective {
                 (best.objective, best.gamma) = (state.value, shown.clone());
@@ -279,6 +284,7 @@ impl Linear<'_> {
         if state.value.is_finite() {
             let gamma = best.gamma.clone();
             self.note(&exact, &smooth, &gamma, &mut state, &mut best);
+            self.check_files()?;
         }
         let status = match ended {
             Some(status) => status,
@@ -286,7 +292,8 @@ impl Linear<'_> {
             None => Status::MaxIterations,
         };
         let (overflows, steps) = (training.overflows, training.steps);
-        let fit = self.finish(&exact, best, status, steps, run.seconds());
+        drop((training, kept, state));
+        let fit = self.finish(&exact, best, status, steps, run.seconds())?;
         let rho_bias = match rho {
             Some(_) => {
                 let mut weights = vec![0.0; fit.losses.len()];
@@ -303,7 +310,6 @@ impl Linear<'_> {
 #[derive(Clone)]
 struct Training<'a> {
     estimator: &'a Estimator<'a>,
-    batches: &'a Batches<'a>,
     point: Point,
     velocity: Point,
     gradient: Point,
@@ -316,11 +322,10 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn new(estimator: &'a Estimator<'a>, batches: &'a Batches<'a>, point: Point, settings: &Sgd) -> Self {
+    fn new(estimator: &'a Estimator<'a>, point: Point, settings: &Sgd) -> Self {
         let zero = Point { gamma: vec![0.0; point.gamma.len()], alpha: 0.0, lambda: 0.0 };
         Training {
             estimator,
-            batches,
             velocity: zero.clone(),
             gradient: zero.clone(),
             sum: zero.gamma,
@@ -335,35 +340,40 @@ impl<'a> Training<'a> {
     /// One pass; a status if it ends here.
     fn epoch(
         &mut self,
+        batches: &Batches<'_>,
         step: f64,
         settings: &Sgd,
         epoch: u32,
         check: &mut dyn FnMut(f64) -> Option<Status>,
-    ) -> Option<Status> {
-        let mut order = self.batches.order(&mut stream(settings.seed, 1, u64::from(epoch)));
+    ) -> Result<Option<Status>> {
         let late = 2 * epoch >= settings.epochs;
-        let count = order.len().div_ceil(settings.batch);
+        let count = batches.len().div_ceil(settings.batch);
         let each = (count / 16).max(1);
-        for (b, rows) in order.chunks_mut(settings.batch).enumerate() {
-            if b % each == 0
-                && let Some(status) = check(b as f64 / count as f64)
-            {
-                return Some(status);
-            }
-            if !self.advance(step, settings.momentum, rows) {
-                return Some(Status::Diverged);
-            }
-            if late && settings.averaging {
-                self.sum.iter_mut().zip(&self.point.gamma).for_each(|(sum, g)| *sum += g);
-                self.summed += 1;
+        let mut pass = batches.pass(stream(settings.seed, 1, u64::from(epoch)));
+        let mut b = 0;
+        while pass.turn()? {
+            for rows in pass.order.chunks(settings.batch) {
+                if b % each == 0
+                    && let Some(status) = check((b as f64 / count as f64).min(1.0))
+                {
+                    return Ok(Some(status));
+                }
+                b += 1;
+                if !self.advance(&pass, step, settings.momentum, rows) {
+                    return Ok(Some(Status::Diverged));
+                }
+                if late && settings.averaging {
+                    self.sum.iter_mut().zip(&self.point.gamma).for_each(|(sum, g)| *sum += g);
+                    self.summed += 1;
+                }
             }
         }
-        None
+        Ok(None)
     }
 
     /// One step; `false` if it leads out of the range of finite numbers: then it is not taken.
-    fn advance(&mut self, step: f64, momentum: f64, rows: &[u32]) -> bool {
-        self.estimator.gradient(self.batches, rows, &self.point, &mut self.gradient, &mut self.room);
+    fn advance(&mut self, pass: &Pass<'_>, step: f64, momentum: f64, rows: &[u32]) -> bool {
+        self.estimator.gradient(pass, rows, &self.point, &mut self.gradient, &mut self.room);
         self.steps += 1;
         if !self.gradient.is_finite() {
             self.overflows += 1;
@@ -397,18 +407,19 @@ impl<'a> Training<'a> {
     }
 
     /// The step size that brings the objective lowest in a short run.
-    fn trial(&self, exact: &super::objective::Objective<'_>, first: f64) -> Result<f64> {
+    fn trial(&self, batches: &Batches<'_>, exact: &Objective<'_>, first: f64) -> Result<f64> {
         let settings = Sgd { epochs: 1, ..Sgd::default() };
         let mut state = State::default();
         let mut best = (first, 0.0);
-        let steps = self.batches.trial_steps();
+        let steps = batches.trial_steps();
+        let mut pass = batches.pass(stream(settings.seed, 2, 0));
+        pass.turn()?;
         for k in 0..TRIALS {
             let step = 4.0 * 0.25_f64.powi(k);
             let mut training = self.clone();
-            let order = self.batches.order(&mut stream(settings.seed, 2, 0));
             let mut sane = true;
-            for rows in order.chunks(self.batches.size()).take(steps) {
-                sane &= training.advance(step, 0.9, rows);
+            for rows in pass.order.chunks(batches.size()).take(steps) {
+                sane &= training.advance(&pass, step, 0.9, rows);
             }
             exact.evaluate(&training.point.gamma, &mut state);
             if sane && state.value < best.0 {

@@ -58,7 +58,7 @@ impl Drawn {
         }
         let mut best = Best { m, heap: BinaryHeap::new(), rng: stream(seed, PURPOSE, 0), seed };
         let source =
-            FileSource::open_watched(path, selection, memory, &mut |row, weight| best.offer(row, weight))?;
+            FileSource::open_watched(path, selection, memory, &mut |seen| best.offer(seen.row, seen.weight))?;
         let (mut rows, threshold) = best.finish();
         let dim = source.dim;
         let width =
@@ -101,7 +101,7 @@ impl Drawn {
         Ok(Drawn {
             of: source.len,
             dim,
-            columns: source.names.clone(),
+            columns: source.columns().map(<[String]>::to_vec),
             points: each().flat_map(|n| n[..dim].iter().copied()).collect(),
             weights,
             // All rows: the problem is the file's own.

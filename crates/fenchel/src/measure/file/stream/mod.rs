@@ -9,10 +9,13 @@ mod moments;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod range;
 mod sparse;
 mod text;
 
 pub use draw::Drawn;
+pub(crate) use range::Label;
+pub use range::Roles;
 
 use self::handle::Handle;
 use self::moments::Moments;
@@ -62,6 +65,17 @@ impl Selection<'_> {
 
 /// Takes a row on the first pass: its line, if the file has lines, and its wanted numbers.
 type Visit<'a> = &'a mut dyn FnMut(Option<u64>, &[f64]) -> Result<()>;
+
+/// A row of the first pass.
+struct Seen<'a> {
+    row: u64,
+    /// Where the file has lines.
+    line: Option<u64>,
+    /// Its coordinates.
+    numbers: &'a [f64],
+    /// 1 without weights.
+    weight: f64,
+}
 
 /// Rows of wanted numbers in a file that has been checked.
 trait Rows: std::fmt::Debug + Send + Sync {
@@ -127,7 +141,9 @@ pub fn size_loaded(path: impl AsRef<Path>) -> Result<Option<u64>> {
 #[derive(Debug)]
 pub struct FileSource {
     parts: Vec<Part>,
+    /// Of the coordinates in the (first) file, and of the masses behind them: names, if it has any, and where they are.
     names: Option<Vec<String>>,
+    indices: Vec<usize>,
     dim: usize,
     label: String,
     moments: Moments,
@@ -166,15 +182,33 @@ impl FileSource {
     /// As [`Table::read`](super::Table::read), [`Table::select`](super::Table::select) and
     /// [`Table::weights`](super::Table::weights); a pipe, which cannot be read twice.
     pub fn open(path: impl AsRef<Path>, selection: &Selection<'_>, memory: u64) -> Result<Self> {
-        Self::open_watched(path.as_ref(), selection, memory, &mut |_, _| ())
+        Self::open_watched(path.as_ref(), selection, memory, &mut |_| ())
     }
 
-    /// As `open`; `watch` sees number and weight of every row.
+    /// As `open`; `watch` sees every row.
     fn open_watched(
         path: &Path,
         selection: &Selection<'_>,
         memory: u64,
-        watch: &mut dyn FnMut(u64, f64),
+        watch: &mut dyn FnMut(&Seen<'_>),
+    ) -> Result<Self> {
+        let choose = |names: Option<&[String]>, width: usize| selection.resolve(path, names, width);
+        Self::open_chosen(
+            path,
+            &choose,
+            [selection.weights, selection.reference].map(|m| m.is_some()),
+            memory,
+            watch,
+        )
+    }
+
+    /// Opens the columns that `choose` lists: coordinates, and behind them weights and reference if they are there.
+    fn open_chosen(
+        path: &Path,
+        choose: Choice<'_>,
+        [weighted, referenced]: [bool; 2],
+        memory: u64,
+        watch: &mut dyn FnMut(&Seen<'_>),
     ) -> Result<Self> {
         let handle = Handle::open(path)?;
         let mut head = vec![0; 16.min(handle.len as usize)];
@@ -184,12 +218,11 @@ impl FileSource {
         }
         let columns = RefCell::new(Vec::new());
         let choice = |names: Option<&[String]>, width: usize| {
-            let wanted = selection.resolve(path, names, width)?;
+            let wanted = choose(names, width)?;
             columns.borrow_mut().clone_from(&wanted);
             Ok(wanted)
         };
-        let masses = usize::from(selection.weights.is_some()) + usize::from(selection.reference.is_some());
-        let weighted = selection.weights.is_some();
+        let masses = usize::from(weighted) + usize::from(referenced);
         let mut moments = None;
         let mut shares = weighted.then(|| Sparse::new(memory / 32));
         let mut sums = [0.0; 2];
@@ -212,7 +245,7 @@ impl FileSource {
                 *sum += w;
             }
             moments.get_or_insert_with(|| Moments::new(dim)).push(&numbers[..dim], weight);
-            watch(row, weight);
+            watch(&Seen { row, line, numbers: &numbers[..dim], weight });
             row += 1;
             Ok(())
         };
@@ -243,7 +276,8 @@ impl FileSource {
         let shares = shares.map(|s| (s, mass));
         Ok(FileSource {
             parts: vec![Part { handle, rows, len, first: 0, before: 0.0, shares }],
-            names: names.map(|n| n[..dim].to_vec()),
+            names,
+            indices: columns,
             dim,
             label: path.display().to_string(),
             moments: moments.unwrap_or_else(|| Moments::new(dim)),
@@ -315,7 +349,7 @@ impl FileSource {
 
     /// The names of the coordinates, if the (first) file has a line of names.
     pub fn columns(&self) -> Option<&[String]> {
-        self.names.as_deref()
+        self.names.as_ref().map(|names| &names[..self.dim])
     }
 
     /// Number of rows.

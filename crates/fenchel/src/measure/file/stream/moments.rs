@@ -34,11 +34,14 @@ impl Moments {
         if mass > 0.0 {
             let (mut mean, mut square) = (vec![0.0; self.dim], vec![0.0; self.dim]);
             let rows = || self.points.chunks_exact(self.dim).zip(&self.weights);
+            // From the first row, so that a constant stays what it is.
+            let from = self.points[..self.dim].to_vec();
             for (row, w) in rows() {
-                for (m, x) in mean.iter_mut().zip(row) {
-                    *m += w / mass * x;
+                for ((m, x), from) in mean.iter_mut().zip(row).zip(&from) {
+                    *m += w / mass * (x - from);
                 }
             }
+            mean.iter_mut().zip(&from).for_each(|(m, from)| *m += from);
             for (row, w) in rows() {
                 for ((s, m), x) in square.iter_mut().zip(&mean).zip(row) {
                     *s += w * (x - m) * (x - m);
