@@ -88,8 +88,14 @@ fn text_where_numbers_belong() {
     place.refused(&["robust", "late.csv", "--target", "y"], &["line 4, column 1", "'four'"]);
     place.file("late.csv", "a,y\n1,2\n2,3\n4,five\n");
     place.refused(&["robust", "late.csv", "--target", "y"], &["line 4, column 2", "'five'"]);
-    place.file("comma.csv", "a;y\n1,5;2\n2,5;3\n");
+    place.file("comma.csv", "a,y\n\"1,5\",2\n\"2,5\",3\n");
     place.refused(&["robust", "comma.csv", "--target", "y"], &["'1,5'", "with a point"]);
+    // Between semicolons it is a number, if all of a column have it.
+    place.file("both.csv", "a;y\n1,5;2\n2.5;3\n");
+    place.refused(&["robust", "both.csv", "--target", "y"], &["line 2, column 1", "'1,5'", "decimal comma"]);
+    place.file("semicolons.csv", "a;y\n1,5;2\n2,5;3,5\n4;5\n");
+    let run = place.run(&["robust", "semicolons.csv", "--target", "y", "--out", "semicolons", "--json"]);
+    assert!(run.code == 0 && run.json()["rows"] == 3, "{run:?}");
 }
 
 #[test]

@@ -159,8 +159,8 @@ fn a_line_of_names_or_none() {
 /// Between semicolons, as spreadsheets of many countries write them; all of a column in one way.
 #[test]
 fn decimals_with_a_comma() {
-    let frame = parse("x;y;word\n3,14;2.5;1,5\n-0,5e3;;2\n1;7;up\n");
-    assert_eq!(numbers(&frame, 0), [Some(3.14), Some(-500.0), Some(1.0)]);
+    let frame = parse("x;y;word\n3,25;2.5;1,5\n-0,5e3;;2\n1;7;up\n");
+    assert_eq!(numbers(&frame, 0), [Some(3.25), Some(-500.0), Some(1.0)]);
     assert_eq!(numbers(&frame, 1), [Some(2.5), None, Some(7.0)]);
     assert_eq!(words(&frame, 2), [Some("1,5"), Some("2"), Some("up")]);
     // No line of names.

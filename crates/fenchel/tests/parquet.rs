@@ -265,6 +265,7 @@ proptest! {
         match &frame.columns()[1].cells {
             Cells::Text(found) => prop_assert_eq!(found, &words),
             Cells::Numbers(found) => prop_assert!(words.iter().all(Option::is_none) && found.iter().all(|x| x.is_nan())),
+            Cells::Unread => prop_assert!(false),
         }
         let flags = cells.iter().map(|(_, _, flag)| f64::from(u8::from(*flag))).collect();
         prop_assert_eq!(&frame.columns()[2].cells, &Cells::Numbers(flags));
@@ -368,8 +369,8 @@ fn frames() {
             names.iter().position(|name| name == wanted).into_iter().collect()
         })
     };
-    let says = pick("day").unwrap_err().to_string();
-    assert!(says.contains("'day' holds dates or times; numbers or text are wanted"), "{says}");
+    let found = pick("day").unwrap_err().to_string();
+    assert!(found.contains("'day' holds dates or times; numbers or text are wanted"), "{found}");
     let all = pick("").unwrap();
     let read = |name: &'static str| {
         pick(name).ok().map(|frame| {

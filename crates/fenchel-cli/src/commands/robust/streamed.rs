@@ -31,7 +31,7 @@ const ROW: u64 = 56;
 const ITSELF: u64 = 24 << 20;
 
 /// Of the memory this part is for buffers, and no more than so many bytes.
-const PART: u64 = 4;
+const PART: u64 = 8;
 const BUFFERS: u64 = 256 << 20;
 
 /// Rows that are told of.
@@ -70,9 +70,10 @@ pub fn run(args: &FitArgs, plan: &Plan) -> Result<Option<Outcome>> {
     let fitted = pool.install(|| {
         let buffers = (memory.bytes() / PART).min(BUFFERS);
         let examples = StreamedExamples::open(&args.data, &roles, buffers).map_err(with_text)?;
-        let least = ROW.saturating_mul(examples.len() as u64).saturating_add(ITSELF + buffers);
-        if least > memory.bytes() {
+        let fixed = ROW.saturating_mul(examples.len() as u64).saturating_add(ITSELF);
+        if fixed.saturating_add(buffers) > memory.bytes() {
             let value = format!("{memory} for {} rows", report::count(examples.len() as u64));
+            let least = (fixed / (PART - 1) * PART).min(fixed.saturating_add(BUFFERS)) + (1 << 20);
             return Err(Error::invalid("--memory", value, format!("at least {}", Memory::new(least))).into());
         }
         Fitted::new(args, examples, plan, (loss, options))
