@@ -48,7 +48,7 @@ fn fitted(args: &FitArgs) -> Result<Outcome> {
     if let Some(outcome) = streamed::run(args, &plan)? {
         return Ok(outcome);
     }
-    let problem = problem::Problem::read(args)?;
+    let problem = problem::Problem::read(args, &plan.columns())?;
     let target = validation::Target::of(&problem, &plan, args.shift.as_deref().unwrap_or_default())?;
     // A directory that cannot be written should not cost a fit.
     let directory = Directory::prepare(&args.out)?;

@@ -67,6 +67,11 @@ impl Plan {
         Ok(Plan { wanted, solver, path, validation })
     }
 
+    /// Columns that are needed besides those of the fit.
+    pub fn columns(&self) -> Vec<&str> {
+        self.validation.iter().flat_map(|choice| choice.shift.columns()).collect()
+    }
+
     /// Whether the mean loss of the ordinary fit is needed.
     pub fn is_relative(&self) -> bool {
         let candidates = self.validation.iter().flat_map(|choice| &choice.candidates);

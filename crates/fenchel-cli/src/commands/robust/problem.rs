@@ -35,8 +35,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem that the options describe.
-    pub fn read(args: &FitArgs) -> Result<Self> {
+    /// The problem that the options describe, with other columns that are needed.
+    pub fn read(args: &FitArgs, others: &[&str]) -> Result<Self> {
         let (loss, options) = settings(args)?;
         let names = [
             Columns::parse_for("--columns", &args.columns)?,
@@ -50,7 +50,12 @@ impl Problem {
             )));
         }
 
-        let data = Data::read(&args.data, &|all| needed(all, &names, (target, args.weights.as_deref())))?;
+        let others: Vec<&str> = [target.as_str()]
+            .into_iter()
+            .chain(args.weights.as_deref())
+            .chain(others.iter().copied())
+            .collect();
+        let data = Data::read(&args.data, &|all| needed(all, &names, &others))?;
         let target = data.find("--target", target)?;
         let weights = args.weights.as_ref().map(|column| data.find("--weights", column)).transpose()?;
         if weights == Some(target) {
@@ -158,19 +163,12 @@ pub fn settings(args: &FitArgs) -> Result<(Arc<dyn Loss>, Options)> {
 }
 
 /// The columns that are used for anything.
-fn needed(
-    all: &[String],
-    [columns, without, _]: &[Columns; 3],
-    (target, weights): (&str, Option<&str>),
-) -> Vec<usize> {
+fn needed(all: &[String], [columns, without, _]: &[Columns; 3], others: &[&str]) -> Vec<usize> {
     let mut used = vec![columns.names().is_empty(); all.len()];
-    let mut mark = |names: &[String], is: bool| {
-        names.iter().filter_map(|name| meant(all, name)).for_each(|k| used[k] = is);
-    };
-    mark(columns.names(), true);
-    mark(without.names(), false);
-    let others = [Some(target), weights].into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
-    mark(&others, true);
+    let mut mark = |name: &str, is: bool| meant(all, name).into_iter().for_each(|k| used[k] = is);
+    columns.names().iter().for_each(|name| mark(name, true));
+    without.names().iter().for_each(|name| mark(name, false));
+    others.iter().for_each(|name| mark(name, true));
     (0..all.len()).filter(|k| used[*k]).collect()
 }
 

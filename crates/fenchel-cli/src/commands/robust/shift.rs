@@ -30,6 +30,17 @@ pub enum Spec {
 }
 
 impl Spec {
+    /// Names that its column may have.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Spec::None | Spec::Within(_) | Spec::Reweighted(_) => Vec::new(),
+            Spec::Group(column) => vec![column],
+            Spec::Feature(text) => {
+                [Some(&text[..]), text.rsplit_once(':').map(|parts| parts.0)].into_iter().flatten().collect()
+            }
+        }
+    }
+
     /// What the text says.
     pub fn parse(text: &str) -> Result<Self> {
         let (kind, rest) = match text.trim().split_once(':') {
