@@ -12,9 +12,6 @@ use crate::report;
 use crate::results::Directory;
 use std::path::PathBuf;
 
-/// Rows that are told of.
-const HEAVIEST: usize = 5;
-
 /// A fit on its way to files and terminal.
 pub struct Report<'a> {
     /// What was asked.
@@ -62,12 +59,10 @@ impl<'a> Report<'a> {
     pub fn new(problem: &'a Problem, fitted: &'a Fitted, args: &FitArgs) -> Result<Self> {
         let (losses, own, p) = (&fitted.losses, problem.examples.weights(), &fitted.fit.weights);
         let names = problem.encoding.names();
-        let mut order: Vec<usize> = (0..p.len()).filter(|i| p[*i] > 0.0).collect();
-        order.sort_by(|a, b| p[*b].total_cmp(&p[*a]).then(losses[*b].total_cmp(&losses[*a])).then(a.cmp(b)));
-        let heavy = |i: &usize| {
-            let row = problem.rows[*i];
+        let heavy = |i: usize| {
+            let row = problem.rows[i];
             let (file, line) = (problem.data.file(row), problem.data.line(row));
-            Heavy { row, file, line, loss: losses[*i], weight: p[*i] }
+            Heavy { row, file, line, loss: losses[i], weight: p[i] }
         };
         Ok(Report {
             problem,
@@ -76,7 +71,7 @@ impl<'a> Report<'a> {
             worst_mean_loss: statistics::mean(losses, p)?,
             largest_loss: statistics::largest(losses, own),
             cvar: statistics::tails(losses, own)?,
-            heaviest: order.iter().take(HEAVIEST).map(heavy).collect(),
+            heaviest: statistics::heaviest(p, losses).into_iter().map(heavy).collect(),
             notes: notes(problem, fitted, &names, args),
             names,
             tolerance: args.tolerance,
@@ -90,13 +85,7 @@ impl<'a> Report<'a> {
         risk.lambda.is_some() || risk.radius.is_some()
     }
 
-    /// Which of them it is, as in `model.json`.
-    pub fn kind(&self) -> Option<&'static str> {
-        let risk = &self.fitted.model.risk;
-        risk.lambda.map(|_| "lambda").or(risk.radius.map(|_| "radius"))
-    }
-
-    /// The same for people.
+    /// Which of them it is.
     pub fn symbol(&self) -> &'static str {
         if self.fitted.model.risk.lambda.is_some() { "λ" } else { "radius" }
     }

@@ -2,6 +2,7 @@
 
 use super::encoding::Missing;
 use super::labels;
+use super::model::Model;
 use super::output::{Heavy, Report};
 use super::path::Path;
 use super::solver::Training;
@@ -11,7 +12,9 @@ use crate::failure::Result;
 use crate::report::exact;
 use crate::results::{self, quoted};
 use fenchel::optim::Status;
+use fenchel::robust::{Fit, Options};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::path::PathBuf;
 
 /// The result as it is written.
 #[derive(serde::Serialize)]
@@ -35,6 +38,8 @@ struct Record<'a> {
     effective_sample_size: f64,
     heaviest_rows: &'a [Heavy],
     data: String,
+    /// Whether rows were read where they are.
+    streamed: bool,
     target: &'a str,
     classes: Option<&'a [String]>,
     weights: Option<&'a str>,
@@ -104,13 +109,10 @@ impl Serialize for Named<'_> {
 }
 
 /// Coefficients by feature; where classes have their own, by class first.
-pub struct Coefficients<'a> {
-    /// In order; empty where they share coefficients.
-    pub classes: &'a [String],
-    /// Of the features.
-    pub names: &'a [String],
-    /// Those of one class after another.
-    pub numbers: &'a [f64],
+struct Coefficients<'a> {
+    classes: &'a [String],
+    names: &'a [String],
+    numbers: &'a [f64],
 }
 
 impl Serialize for Coefficients<'_> {
@@ -128,13 +130,10 @@ impl Serialize for Coefficients<'_> {
 }
 
 /// The intercept, if there is one; where classes have their own, by class.
-pub struct Intercepts<'a> {
-    /// Whether there is one.
-    pub there: bool,
-    /// In order; empty where they share it.
-    pub classes: &'a [String],
-    /// One a class.
-    pub numbers: &'a [f64],
+struct Intercepts<'a> {
+    there: bool,
+    classes: &'a [String],
+    numbers: &'a [f64],
 }
 
 impl Serialize for Intercepts<'_> {
@@ -147,54 +146,121 @@ impl Serialize for Intercepts<'_> {
     }
 }
 
-/// The record as JSON, with a line break at its end.
+/// What any fit has to say: of rows in memory, or of rows in their files.
+pub struct Basis<'a> {
+    /// The fit.
+    pub fit: &'a Fit,
+    /// The model that it leads to.
+    pub model: &'a Model,
+    /// Options of the fit.
+    pub options: Options,
+    /// The names of the features.
+    pub names: &'a [String],
+    /// Mean of the losses, of the ordinary fit if that was made, under the weights of the worst case; and the largest.
+    pub losses: (f64, Option<f64>, f64, f64),
+    /// Means of the tails of the losses.
+    pub cvar: &'a [Tail],
+    /// The rows with the largest weights.
+    pub heaviest: &'a [Heavy],
+    /// What the data are called.
+    pub data: String,
+    /// Whether their rows were read where they are.
+    pub streamed: bool,
+    /// How many rows there are.
+    pub rows: usize,
+    /// The solver's name, and what passes have come to, if it makes them.
+    pub solver: (&'static str, Option<&'a Training>),
+    /// The gap that was to be reached, relative to the objective.
+    pub tolerance: f64,
+    /// Files written.
+    pub files: &'a [PathBuf],
+}
+
+impl<'a> Record<'a> {
+    fn of(basis: Basis<'a>) -> Self {
+        let Basis { fit, model, options, names, cvar, data, rows, tolerance, files, .. } = basis;
+        let (linear, risk) = (&model.linear, &model.risk);
+        let kind = risk.lambda.map(|_| "lambda").or(risk.radius.map(|_| "radius"));
+        let strength = |v: f64| Some(v).filter(|v| kind.is_some() && v.is_finite());
+        let classes = if linear.loss().scores() > 1 { &model.classes[..] } else { &[] };
+        let (mean_loss, ordinary_mean_loss, worst_mean_loss, largest_loss) = basis.losses;
+        let (solver, training) = basis.solver;
+        Record {
+            status: fit.status,
+            objective: fit.objective,
+            lower_bound: fit.lower_bound,
+            gap: fit.gap,
+            tolerance,
+            intercept: Intercepts { there: options.intercept, classes, numbers: linear.intercept() },
+            coefficients: Coefficients { classes, names, numbers: linear.coefficients() },
+            loss: linear.loss().name(),
+            divergence: &risk.divergence,
+            lambda: strength(fit.lambda),
+            radius: strength(fit.radius),
+            mean_loss,
+            ordinary_mean_loss,
+            worst_mean_loss,
+            largest_loss,
+            cvar,
+            effective_sample_size: fit.effective_sample_size,
+            heaviest_rows: basis.heaviest,
+            data,
+            streamed: basis.streamed,
+            target: &model.target,
+            classes: labels::are_classes(linear.loss()).then_some(&model.classes[..]),
+            weights: model.weights.as_deref(),
+            rows,
+            rows_left_out: 0,
+            features: names.len(),
+            missing: model.encoding.missing,
+            l2: options.l2,
+            l1: options.l1,
+            standardize: options.standardise,
+            strength: kind,
+            solver,
+            training,
+            history: training.map(|training| &training.history[..]),
+            path: None,
+            validation: None,
+            notes: &[],
+            iterations: fit.iterations,
+            seconds: fit.seconds,
+            files: files.iter().map(|file| file.display().to_string()).collect(),
+        }
+    }
+}
+
+/// The record of a fit to rows in their files as JSON, with a line break at its end.
+pub fn streamed_json(basis: Basis<'_>) -> Result<String> {
+    results::json(&Record::of(basis))
+}
+
+/// The same of a fit to rows in memory.
 pub fn json(report: &Report<'_>) -> Result<String> {
-    let (fit, model, problem) = (&report.fitted.fit, &report.fitted.model, report.problem);
-    let strength = |v: f64| Some(v).filter(|v| report.has_strength() && v.is_finite());
-    let classes = scored(report);
-    let options = problem.options();
-    let record = Record {
-        status: fit.status,
-        objective: fit.objective,
-        lower_bound: fit.lower_bound,
-        gap: fit.gap,
-        tolerance: report.tolerance,
-        intercept: Intercepts { there: options.intercept, classes, numbers: model.linear.intercept() },
-        coefficients: Coefficients { classes, names: &report.names, numbers: model.linear.coefficients() },
-        loss: model.linear.loss().name(),
-        divergence: &model.risk.divergence,
-        lambda: strength(fit.lambda),
-        radius: strength(fit.radius),
-        mean_loss: report.mean_loss,
-        ordinary_mean_loss: report.fitted.ordinary,
-        worst_mean_loss: report.worst_mean_loss,
-        largest_loss: report.largest_loss,
+    let (fitted, problem) = (report.fitted, report.problem);
+    let training = fitted.training.as_ref();
+    let basis = Basis {
+        fit: &fitted.fit,
+        model: &fitted.model,
+        options: problem.options(),
+        names: &report.names,
+        losses: (report.mean_loss, fitted.ordinary, report.worst_mean_loss, report.largest_loss),
         cvar: &report.cvar,
-        effective_sample_size: fit.effective_sample_size,
-        heaviest_rows: &report.heaviest,
+        heaviest: &report.heaviest,
         data: problem.data.label(),
-        target: &problem.target,
-        classes: labels::are_classes(model.linear.loss()).then_some(&problem.classes[..]),
-        weights: problem.weights.as_deref(),
+        streamed: false,
         rows: problem.rows.len(),
-        rows_left_out: problem.data.len() - problem.rows.len(),
-        features: report.names.len(),
-        missing: problem.encoding.missing,
-        l2: options.l2,
-        l1: options.l1,
-        standardize: options.standardise,
-        strength: report.kind(),
-        solver: report.fitted.solver,
-        training: report.fitted.training.as_ref(),
-        history: report.fitted.training.as_ref().map(|training| &training.history[..]),
-        path: report.fitted.path.as_ref().map(|path| points(report, path)),
-        validation: report.fitted.validation.as_ref().map(Choice::of),
-        notes: &report.notes,
-        iterations: fit.iterations,
-        seconds: fit.seconds,
-        files: report.files.iter().map(|f| f.display().to_string()).collect(),
+        solver: (fitted.solver, training),
+        tolerance: report.tolerance,
+        files: &report.files,
     };
-    results::json(&record)
+    results::json(&Record {
+        rows_left_out: problem.data.len() - problem.rows.len(),
+        path: fitted.path.as_ref().map(|path| points(report, path)),
+        validation: fitted.validation.as_ref().map(Choice::of),
+        notes: &report.notes,
+        ..Record::of(basis)
+    })
 }
 
 /// The classes that have coefficients of their own; two share theirs.

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// The shares whose mean is told, of the largest losses.
 pub const SHARES: [f64; 5] = [0.5, 0.25, 0.1, 0.05, 0.01];
 
+/// Rows that are told of.
+const HEAVIEST: usize = 5;
+
 /// The mean of the largest losses.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Tail {
@@ -27,6 +30,22 @@ pub fn tails(losses: &[f64], weights: &[f64]) -> Result<Vec<Tail>> {
         Ok(Tail { share, value: risk.of(losses, weights, &mut p)?.value })
     };
     SHARES.iter().map(|share| of(*share)).collect()
+}
+
+/// The rows with the largest weights p, of those that weigh anything; among equals those of larger loss.
+pub fn heaviest(p: &[f64], losses: &[f64]) -> Vec<usize> {
+    let before = |a: usize, b: usize| {
+        p[b].total_cmp(&p[a]).then(losses[b].total_cmp(&losses[a])).then(a.cmp(&b)).is_lt()
+    };
+    let mut best: Vec<usize> = Vec::with_capacity(HEAVIEST + 1);
+    for row in (0..p.len()).filter(|row| p[*row] > 0.0) {
+        let at = best.partition_point(|other| before(*other, row));
+        if at < HEAVIEST {
+            best.insert(at, row);
+            best.truncate(HEAVIEST);
+        }
+    }
+    best
 }
 
 /// The mean of losses under these weights.
@@ -118,6 +137,14 @@ impl Rows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heaviest_by_weight_then_loss_then_place() {
+        let p = [0.1, 0.0, 0.3, 0.1, 0.1, 0.2, 0.1, 0.1];
+        let losses = [1.0, 9.0, 2.0, 5.0, 1.0, 0.0, 1.0, 5.0];
+        assert_eq!(heaviest(&p, &losses), [2, 5, 3, 7, 0]);
+        assert_eq!(heaviest(&[0.0, 1.0], &[1.0, 1.0]), [1]);
+    }
     use fenchel::robust::loss::parse;
 
     #[test]

@@ -4,21 +4,22 @@ use super::args::FitArgs;
 use super::encoding::{Column, Encoding, Missing};
 use super::fit::pool;
 use super::model::Model;
+use super::output::Heavy;
 use super::plan::Plan;
 use super::problem::settings;
-use super::records::{Coefficients, Intercepts};
+use super::records::{Basis, streamed_json};
 use super::solver::{AUTO, Solver, Training};
-use super::statistics::{self, SHARES, Tail};
+use super::statistics::{self, Tail};
 use super::strength::Setting;
 use super::table::{self, Parts};
 use super::watch::{Stage, Watch};
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::input::{Columns, fits, needed};
 use crate::report;
-use crate::results::{Directory, json};
+use crate::results::Directory;
 use fenchel::Error;
 use fenchel::measure::file::{Roles, size_loaded, write_atomically};
-use fenchel::optim::{Memory, Status};
+use fenchel::optim::Memory;
 use fenchel::robust::loss::Loss;
 use fenchel::robust::{
     Fit, Linear, LinearModel, Options, Passes, Precision, Risk, StreamedExamples, Strength,
@@ -33,9 +34,6 @@ const ITSELF: u64 = 24 << 20;
 /// Of the memory this part is for buffers, and no more than so many bytes.
 const PART: u64 = 8;
 const BUFFERS: u64 = 256 << 20;
-
-/// Rows that are told of.
-const HEAVIEST: usize = 5;
 
 /// Fits to the files where they are, if they are too large for the memory allowed; nothing if they are not.
 pub fn run(args: &FitArgs, plan: &Plan) -> Result<Option<Outcome>> {
@@ -135,53 +133,6 @@ struct Fitted {
     heaviest: Vec<Heavy>,
 }
 
-/// A row that weighs much in the worst case.
-#[derive(Debug, Clone, serde::Serialize)]
-struct Heavy {
-    row: usize,
-    loss: f64,
-    weight: f64,
-}
-
-/// The result as it is written.
-#[derive(serde::Serialize)]
-struct Record<'a> {
-    status: Status,
-    objective: f64,
-    lower_bound: f64,
-    gap: f64,
-    tolerance: f64,
-    intercept: Intercepts<'a>,
-    coefficients: Coefficients<'a>,
-    loss: String,
-    divergence: &'a str,
-    lambda: Option<f64>,
-    radius: Option<f64>,
-    mean_loss: f64,
-    ordinary_mean_loss: Option<f64>,
-    worst_mean_loss: f64,
-    largest_loss: f64,
-    cvar: &'a [Tail],
-    effective_sample_size: f64,
-    heaviest_rows: &'a [Heavy],
-    data: String,
-    streamed: bool,
-    solver: &'static str,
-    training: Option<&'a Training>,
-    history: Option<&'a [f64]>,
-    target: &'a str,
-    classes: Option<&'a [String]>,
-    weights: Option<&'a str>,
-    rows: usize,
-    features: usize,
-    l2: f64,
-    l1: f64,
-    standardize: bool,
-    iterations: u32,
-    seconds: f64,
-    files: Vec<String>,
-}
-
 impl Fitted {
     fn new(
         args: &FitArgs,
@@ -207,10 +158,15 @@ impl Fitted {
         let own = examples.weights();
         let worst_mean =
             fit.weights.iter().zip(&fit.losses).filter(|(p, _)| **p > 0.0).map(|(p, l)| p * l).sum();
+        let heavy = |row: usize| {
+            let (loss, weight) = (fit.losses[row], fit.weights[row]);
+            Heavy { row, file: None, line: None, loss, weight }
+        };
+        let heaviest = statistics::heaviest(&fit.weights, &fit.losses).into_iter().map(heavy).collect();
         Ok(Fitted {
             largest: statistics::largest(&fit.losses, own),
-            cvar: tails(&fit.losses, own),
-            heaviest: heaviest(&fit),
+            cvar: statistics::tails(&fit.losses, own)?,
+            heaviest,
             worst_mean,
             classes,
             options,
@@ -245,49 +201,20 @@ impl Fitted {
     }
 
     fn json(&self, args: &FitArgs, files: &[PathBuf]) -> Result<String> {
-        let (fit, linear, risk) = (&self.fit, &self.model.linear, &self.model.risk);
-        let several = if linear.loss().scores() > 1 { &self.classes[..] } else { &[] };
-        let strength = |v: f64| Some(v).filter(|v| risk.lambda.or(risk.radius).is_some() && v.is_finite());
-        let there = self.options.intercept;
-        json(&Record {
-            status: fit.status,
-            objective: fit.objective,
-            lower_bound: fit.lower_bound,
-            gap: fit.gap,
-            tolerance: args.tolerance,
-            intercept: Intercepts { there, classes: several, numbers: linear.intercept() },
-            coefficients: Coefficients {
-                classes: several,
-                names: self.examples.names(),
-                numbers: linear.coefficients(),
-            },
-            loss: linear.loss().name(),
-            divergence: &risk.divergence,
-            lambda: strength(fit.lambda),
-            radius: strength(fit.radius),
-            mean_loss: fit.mean_loss,
-            ordinary_mean_loss: self.ordinary,
-            worst_mean_loss: self.worst_mean,
-            largest_loss: self.largest,
+        streamed_json(Basis {
+            fit: &self.fit,
+            model: &self.model,
+            options: self.options,
+            names: self.examples.names(),
+            losses: (self.fit.mean_loss, self.ordinary, self.worst_mean, self.largest),
             cvar: &self.cvar,
-            effective_sample_size: fit.effective_sample_size,
-            heaviest_rows: &self.heaviest,
+            heaviest: &self.heaviest,
             data: label(args),
             streamed: true,
-            solver: self.solver,
-            training: self.training.as_ref(),
-            history: self.training.as_ref().map(|training| &training.history[..]),
-            target: self.examples.target(),
-            classes: Some(&self.classes[..]).filter(|classes| !classes.is_empty()),
-            weights: self.examples.weighted_by(),
             rows: self.examples.len(),
-            features: self.examples.width(),
-            l2: self.options.l2,
-            l1: self.options.l1,
-            standardize: self.options.standardise,
-            iterations: fit.iterations,
-            seconds: fit.seconds,
-            files: files.iter().map(|file| file.display().to_string()).collect(),
+            solver: (self.solver, self.training.as_ref()),
+            tolerance: args.tolerance,
+            files,
         })
     }
 
@@ -377,57 +304,8 @@ fn is_for_passes(risk: &Risk) -> bool {
     risk.divergence().is_some() && matches!(risk.strength(), Strength::Penalty(_))
 }
 
-/// Means of the largest losses, by their share of the weight, without copies of either.
-fn tails(losses: &[f64], weights: &[f64]) -> Vec<Tail> {
-    let mut order: Vec<u32> = (0..losses.len() as u32).filter(|i| weights[*i as usize] > 0.0).collect();
-    order.sort_unstable_by(|a, b| losses[*b as usize].total_cmp(&losses[*a as usize]));
-    let of = |share: f64| {
-        let (mut mass, mut sum) = (0.0, 0.0);
-        for i in &order {
-            let weight = weights[*i as usize].min(share - mass);
-            mass += weight;
-            sum += weight * losses[*i as usize];
-            if mass >= share {
-                break;
-            }
-        }
-        Tail { share, value: sum / mass }
-    };
-    SHARES.iter().map(|share| of(*share)).collect()
-}
-
-/// The rows with the largest weights.
-fn heaviest(fit: &Fit) -> Vec<Heavy> {
-    let mut best: Vec<usize> = Vec::new();
-    for (row, weight) in fit.weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-        let at = best.partition_point(|other| fit.weights[*other] >= *weight);
-        if at < HEAVIEST {
-            best.insert(at, row);
-            best.truncate(HEAVIEST);
-        }
-    }
-    best.into_iter().map(|row| Heavy { row, loss: fit.losses[row], weight: fit.weights[row] }).collect()
-}
-
 /// What to call the files.
 fn label(args: &FitArgs) -> String {
     let first = args.data.first().map(|path| path.display().to_string()).unwrap_or_default();
     if args.data.len() > 1 { format!("{first} and {} more", args.data.len() - 1) } else { first }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tails_are_those_of_the_divergence() {
-        let losses = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.0, 3.5];
-        for weights in [[0.125; 8], [0.3, 0.0, 0.1, 0.2, 0.0, 0.15, 0.05, 0.2]] {
-            for (here, there) in
-                tails(&losses, &weights).iter().zip(statistics::tails(&losses, &weights).unwrap())
-            {
-                assert!((here.value - there.value).abs() < 1e-12, "{here:?} {there:?}");
-            }
-        }
-    }
 }
