@@ -128,8 +128,14 @@ impl Data {
         })
     }
 
+    /// Whether a column was asked for when the files were read.
+    fn is_read(&self, column: usize) -> bool {
+        self.frames.iter().all(|frame| !matches!(frame.columns()[column].cells, Cells::Unread))
+    }
+
     /// The cells of a column as numbers; text is missing.
     pub fn numbers(&self, column: usize) -> Vec<f64> {
+        debug_assert!(self.is_read(column), "column {column} is used, but was not asked for");
         let mut all = Vec::with_capacity(self.len());
         for frame in &self.frames {
             match &frame.columns()[column].cells {
@@ -146,6 +152,7 @@ impl Data {
     /// The cells of a column as texts; the same number is the same text, however it is written.
     pub fn texts(&self, column: usize) -> Vec<Option<String>> {
         let written = |v: f64| (!v.is_nan()).then(|| report::exact(v + 0.0));
+        debug_assert!(self.is_read(column), "column {column} is used, but was not asked for");
         let mut all = Vec::with_capacity(self.len());
         for frame in &self.frames {
             match &frame.columns()[column].cells {
