@@ -20,6 +20,9 @@ use crate::simd::axpy;
 /// the minimum p and a are the weights and slopes there; near it Newton's step δ predicts them: with w_i = a_i⟨δ, x_i⟩ and the
 /// Hessian R of the risk, p' = p − Rw and p'a' = p'a − pℓ''⟨δ, x⟩. For these the sum is 0 but for rounding, which is counted
 /// as if coefficients ten times as large were to be feared.
+///
+/// Where examples may be moved, ℓ̂_i ≥ a_i⟨γ, x_i⟩ − E[ℓ_i*(a)] + τ E[a²]/2 for any distribution of slopes of mean a_i, and
+/// τ is a square of γ: the bound is that of a ridge of Σ p_i E[a²]/4κ besides the penalty.
 pub(crate) fn lower_bound(
     objective: &Objective<'_>,
     exact: (&dyn Loss, &Risk),
@@ -34,6 +37,8 @@ pub(crate) fn lower_bound(
     objective.differentiate(gamma, state, &mut model);
     objective.measure(gamma, state, &mut model);
     let mut residual = model.gradient.clone();
+    let mut penalty = objective.penalty.clone();
+    let mut kernel = None;
     let mut step = vec![0.0; parameters];
     let (mut p, mut a) = (state.p.clone(), state.slope.clone());
     // Again for what rounding, and damping where the Hessian is all but singular, have left.
@@ -45,10 +50,17 @@ pub(crate) fn lower_bound(
             return f64::NEG_INFINITY;
         };
         axpy(1.0, &more, &mut step);
-        predict(objective, state, &step, &mut p, &mut a);
+        predict(objective, state, (gamma, &step), &mut p, &mut a);
+        if let Some(shift) = &objective.shift {
+            let there: Vec<f64> = gamma.iter().zip(&step).map(|(g, s)| g - s).collect();
+            let there = shift.kernel(&there);
+            a.iter_mut().zip(objective.labels).for_each(|(a, y)| *a = there.nearest(*a, *y));
+            penalty = shift.carried(&objective.penalty, &p, |i| there.dual(a[i], objective.labels[i]).0);
+            kernel = Some(there);
+        }
         let sums = weighted(objective, &p, &a);
         for j in 0..parameters {
-            let (slope, curvature) = objective.penalty.derivatives(j, gamma[j]);
+            let (slope, curvature) = penalty.derivatives(j, gamma[j]);
             residual[j] = sums[j] + slope - curvature * step[j];
         }
     }
@@ -58,24 +70,30 @@ pub(crate) fn lower_bound(
     let mut sums = weighted(objective, &p, &a);
     // Slopes of all examples times less than 1 are slopes as well: what a coefficient's own penalty cannot carry.
     let shrink = (0..parameters)
-        .filter(|j| objective.penalty.ridge[*j] == 0.0 && objective.penalty.lasso[*j] > 0.0)
-        .fold(1.0_f64, |shrink, j| shrink.min(objective.penalty.lasso[j] / sums[j].abs()));
+        .filter(|j| penalty.ridge[*j] == 0.0 && penalty.lasso[*j] > 0.0)
+        .fold(1.0_f64, |shrink, j| shrink.min(penalty.lasso[j] / sums[j].abs()));
     if shrink < 1.0 {
         let shrink = shrink * (1.0 - 4.0 * f64::EPSILON);
         a.iter_mut().for_each(|a| *a *= shrink);
         sums.iter_mut().for_each(|s| *s *= shrink);
     }
+    if let (Some(shift), Some(kernel)) = (&objective.shift, &kernel) {
+        penalty = shift.carried(&objective.penalty, &p, |i| kernel.dual(a[i], objective.labels[i]).0);
+    }
     let largest = gamma.iter().fold(1.0_f64, |most, g| most.max(g.abs()));
-    let penalty: f64 = (0..parameters)
+    let paid: f64 = (0..parameters)
         .map(|j| {
             let free = objective.penalty.ridge[j] == 0.0 && objective.penalty.lasso[j] == 0.0;
-            if free { 10.0 * largest * sums[j].abs() } else { objective.penalty.conjugate(j, sums[j]) }
+            let feared = if free { 10.0 * largest * sums[j].abs() } else { f64::INFINITY };
+            if penalty.ridge[j] == 0.0 && free { feared } else { feared.min(penalty.conjugate(j, sums[j])) }
         })
         .sum();
-    let conjugates = pairwise(n, |i| {
-        if p[i] > 0.0 { p[i] * loss.conjugate(&a[i * k..(i + 1) * k], objective.labels[i]) } else { 0.0 }
-    });
-    let mean = -conjugates - penalty;
+    let conjugate = |i: usize| match &kernel {
+        Some(kernel) => kernel.dual(a[i], objective.labels[i]).1,
+        None => loss.conjugate(&a[i * k..(i + 1) * k], objective.labels[i]),
+    };
+    let conjugates = pairwise(n, |i| if p[i] > 0.0 { p[i] * conjugate(i) } else { 0.0 });
+    let mean = -conjugates - paid;
     let bound = match (risk.divergence(), risk.strength()) {
         (None, _) => mean,
         (Some(f), Strength::Penalty(lambda)) => {
@@ -108,10 +126,19 @@ fn is_within(risk: &Risk, p: &[f64], eta: &[f64]) -> bool {
 }
 
 /// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them.
-fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64], a: &mut [f64]) {
+fn predict(
+    objective: &Objective<'_>,
+    state: &State,
+    (gamma, step): (&[f64], &[f64]),
+    p: &mut [f64],
+    a: &mut [f64],
+) {
     let k = objective.loss.scores();
     let mut moved = vec![0.0; a.len()];
     objective.design.scores(step, &mut moved);
+    let t = objective.shift.as_ref().map(|shift| shift.gradient(gamma));
+    // What τ moves by.
+    let pushed = t.map_or(0.0, |t| t.iter().zip(step).map(|(t, s)| t * s).sum::<f64>());
     // First ℓ''⟨δ, x⟩ in a.
     let mut w = vec![0.0; p.len()];
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
@@ -119,10 +146,12 @@ fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64]
         // What has no weight may have a slope that is infinite.
         if state.p[i] > 0.0 || state.bend.d[i] > 0.0 {
             w[i] = dot(&state.slope[i * k..(i + 1) * k], moved);
+            w[i] += state.pushes.get(i).map_or(0.0, |push| push.push * pushed);
         }
         for (r, a) in a.iter_mut().enumerate() {
             let row = (i * k + r) * k;
             *a = dot(&state.curvature[row..row + k], moved);
+            *a += state.pushes.get(i).map_or(0.0, |push| state.curvature[row] * push.tilt * pushed);
         }
     }
     state.bend.apply(&w, p);

@@ -5,6 +5,7 @@ use super::design::Design;
 use super::loss::Loss;
 use super::newton::{End, minimise};
 use super::objective::{Objective, Penalty, State};
+use super::perturbation::Shift;
 use super::{Examples, Risk, Strength};
 use crate::divergence::pairwise;
 use crate::optim::{Loop, Observer, Progress, Status};
@@ -80,10 +81,12 @@ impl Default for Precision {
 #[derive(Debug)]
 pub struct Linear<'a> {
     examples: &'a Examples,
-    loss: Arc<dyn Loss>,
+    pub(super) loss: Arc<dyn Loss>,
     risk: Risk,
     options: Options,
-    design: Arc<Design>,
+    pub(super) design: Arc<Design>,
+    /// Where examples may be moved.
+    pub(super) shift: Option<Shift>,
 }
 
 /// A fitted linear model, in the units of the features and labels.
@@ -101,8 +104,10 @@ pub struct Fit {
     pub gap: f64,
     /// How the fit ended; converged only if the gap is as small as asked for.
     pub status: Status,
-    /// Loss of each example.
+    /// Loss of each example; where it may be moved, the largest less the price.
     pub losses: Vec<f64>,
+    /// How far the worst case moves each example, in units of the features; empty where none may be moved.
+    pub distances: Vec<f64>,
     /// p: how much each example weighs in the worst case.
     pub weights: Vec<f64>,
     /// Σ p̂_i ℓ_i.
@@ -145,7 +150,7 @@ impl<'a> Linear<'a> {
         }
         let design = Arc::new(Design::new(examples, options.intercept));
         let risk = risk.resolved(examples.weights());
-        Ok(Linear { examples, loss, risk, options, design })
+        Ok(Linear { examples, loss, risk, options, design, shift: None })
     }
 
     /// Fits from coefficients that are all 0.
@@ -219,7 +224,13 @@ impl<'a> Linear<'a> {
         let mut spent = 0.0;
         for strength in strengths {
             let risk = self.risk.with_strength(*strength)?;
-            let model = Linear { risk, design: self.design.clone(), loss: self.loss.clone(), ..*self };
+            let model = Linear {
+                risk,
+                design: self.design.clone(),
+                loss: self.loss.clone(),
+                shift: self.shift.clone(),
+                ..*self
+            };
             let left = precision.max_seconds.map(|most| most - spent);
             let precision = Precision { max_seconds: left, ..*precision };
             let fit = match fits.last() {
@@ -260,12 +271,12 @@ impl<'a> Linear<'a> {
         }
         let mut run = Loop::new(precision.max_seconds, observer);
         let exact = self.objective();
-        let (mut state, mut best) = self.begun(&exact, &gamma)?;
+        let (mut state, mut best) = self.begins(&exact, &gamma)?;
         let widest = self.first_width(&state.losses);
         let mut width = near.map_or(widest, |near| near.min(widest));
-        let (mut iterations, mut idle) = (0_u32, 0);
+        let (mut iterations, mut idle, mut rounding) = (0_u32, 0, false);
         let status = loop {
-            let is_last = self.is_last(width, &state);
+            let is_last = !rounding && self.is_last(width, &gamma, &state);
             let smooth = stage(&exact, if is_last { 0.0 } else { width });
             smooth.evaluate(&gamma, &mut state);
             let wanted = best.wanted(precision.tolerance);
@@ -310,6 +321,12 @@ impl<'a> Linear<'a> {
             if let Some(status) = ended {
                 break status;
             }
+            // Moved examples can come upon corners where losses have none.
+            if is_last && self.shift.as_ref().is_some_and(Shift::may_have_corners) {
+                rounding = true;
+                idle = 0;
+                continue;
+            }
             // Widths that cannot be told from 0, or that change nothing any more.
             if is_last || width < best.wanted(1e-16) || idle >= 8 {
                 break Status::Stalled;
@@ -319,8 +336,17 @@ impl<'a> Linear<'a> {
         Ok(self.finish(&exact, best, status, iterations, run.seconds()))
     }
 
-    /// Where a fit begins: the state at γ, and what is known of the minimum there.
+    /// [`Linear::begins`] for methods that take batches.
     pub(super) fn begun(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
+        if self.shift.is_some() {
+            let expected = "fitted by Linear::fit, which takes all examples at once";
+            return Err(Error::invalid("a model of moved examples", "a method of batches", expected));
+        }
+        self.begins(exact, gamma)
+    }
+
+    /// Where a fit begins: the state at γ, and what is known of the minimum there.
+    fn begins(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
         let (mut state, mut at_zero) = (State::default(), State::default());
         exact.evaluate(gamma, &mut state);
         if !state.value.is_finite() {
@@ -360,6 +386,7 @@ impl<'a> Linear<'a> {
             loss: self.loss.clone(),
             risk: self.risk.clone(),
             penalty,
+            shift: self.shift.clone(),
         }
     }
 
@@ -384,8 +411,9 @@ impl<'a> Linear<'a> {
     }
 
     /// Whether the stage after this width is the problem as it is: nothing has corners, and λ is no less than the width.
-    fn is_last(&self, width: f64, before: &State) -> bool {
+    fn is_last(&self, width: f64, gamma: &[f64], before: &State) -> bool {
         !self.has_corners()
+            && !self.shift.as_ref().is_some_and(|shift| shift.has_corner(gamma))
             && match self.risk.strength() {
                 _ if self.risk.divergence().is_none() => true,
                 Strength::Penalty(lambda) => width <= lambda,
@@ -447,6 +475,8 @@ impl<'a> Linear<'a> {
         let mean_loss = pairwise(n, |i| if eta[i] > 0.0 { eta[i] * state.losses[i] } else { 0.0 });
         let uneven = pairwise(n, |i| if eta[i] > 0.0 { state.p[i] * (state.p[i] / eta[i]) } else { 0.0 });
         let worst = state.worst.map(|worst| self.risk.completed(worst, &state.losses, eta, &state.p));
+        let distance = |shift: &Shift| state.slope.iter().map(|a| shift.distance(&best.gamma, *a)).collect();
+        let distances = self.shift.as_ref().map_or_else(Vec::new, distance);
         let (lambda, radius) = worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
         Fit {
             intercept,
@@ -456,6 +486,7 @@ impl<'a> Linear<'a> {
             gap: best.gap(),
             status,
             losses: state.losses,
+            distances,
             weights: state.p,
             mean_loss,
             lambda,
@@ -475,6 +506,7 @@ pub(super) fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
         loss: exact.loss.smoothed(width).unwrap_or_else(|| exact.loss.clone()),
         risk: exact.risk.smoothed(width),
         penalty: Penalty { corner, ..exact.penalty.clone() },
+        shift: exact.shift.as_ref().map(|shift| shift.rounded(width)),
         ..exact.clone()
     }
 }

@@ -3,6 +3,7 @@
 use super::corner::modulus;
 use super::design::{Design, scores_of};
 use super::loss::{Loss, Slots};
+use super::perturbation::{Push, Shift};
 use super::risk::{Curvature, Risk, Worst};
 use crate::divergence::Scratch;
 use crate::simd::{add_gram, axpy, dot};
@@ -53,6 +54,8 @@ pub(crate) struct Objective<'a> {
     pub loss: Arc<dyn Loss>,
     pub risk: Risk,
     pub penalty: Penalty,
+    /// Where examples may be moved; there is one score then.
+    pub shift: Option<Shift>,
 }
 
 /// The objective at a point, with room to work in.
@@ -68,6 +71,8 @@ pub(crate) struct State {
     /// Risk and penalty; infinite where a loss is not a finite number.
     pub value: f64,
     pub bend: Curvature,
+    /// One an example where these may be moved.
+    pub pushes: Vec<Push>,
     scratch: Scratch,
 }
 
@@ -92,13 +97,30 @@ struct Sums {
 impl Objective<'_> {
     /// Value, losses, worst-case weights and derivatives of the losses at γ.
     pub(crate) fn evaluate(&self, gamma: &[f64], state: &mut State) {
-        let (n, k, height) = (self.labels.len(), self.loss.scores(), self.design.height());
+        let (n, k) = (self.labels.len(), self.loss.scores());
         state.z.resize(n * k, 0.0);
         state.slope.resize(n * k, 0.0);
         state.curvature.resize(n * k * k, 0.0);
         state.losses.resize(n, 0.0);
         state.p.resize(n, 0.0);
-        let finite = state
+        let finite = match &self.shift {
+            Some(shift) => shift.derive_all(self, gamma, state),
+            None => self.derive_all(gamma, state),
+        };
+        if !finite {
+            (state.value, state.worst) = (f64::INFINITY, None);
+            return;
+        }
+        let near = state.worst.take();
+        let worst = self.risk.worst(&state.losses, self.eta, near.as_ref(), &mut state.p, &mut state.scratch);
+        state.value = worst.value + self.penalty.value(gamma);
+        state.worst = Some(worst);
+    }
+
+    /// Scores, losses and their derivatives at γ; whether all losses with weight are finite.
+    fn derive_all(&self, gamma: &[f64], state: &mut State) -> bool {
+        let (k, height) = (self.loss.scores(), self.design.height());
+        state
             .z
             .par_chunks_mut(height * k)
             .zip(state.slope.par_chunks_mut(height * k))
@@ -111,15 +133,7 @@ impl Objective<'_> {
                 self.loss.derive_all(z, &self.labels[here.clone()], Slots { slope, curvature, losses });
                 losses.iter().zip(&self.eta[here]).all(|(loss, eta)| loss.is_finite() || *eta == 0.0)
             })
-            .reduce(|| true, |a, b| a && b);
-        if !finite {
-            (state.value, state.worst) = (f64::INFINITY, None);
-            return;
-        }
-        let near = state.worst.take();
-        let worst = self.risk.worst(&state.losses, self.eta, near.as_ref(), &mut state.p, &mut state.scratch);
-        state.value = worst.value + self.penalty.value(gamma);
-        state.worst = Some(worst);
+            .reduce(|| true, |a, b| a && b)
     }
 
     /// Gradient and Hessian at the point evaluated last, which must have a finite value.
@@ -132,11 +146,12 @@ impl Objective<'_> {
         let bend = &state.bend;
         // From the example whose weight bends most: should it outweigh all others, differences from the mean would cancel.
         let largest = (0..bend.d.len()).fold(0, |at, i| if bend.d[i] > bend.d[at] { i } else { at });
-        let origin = self.gradient_of(largest, state);
+        let t = self.shift.as_ref().map_or_else(Vec::new, |shift| shift.gradient(gamma));
+        let origin = self.gradient_of(largest, state, &t);
         let sums = self.design.tasks(2 * parameters * parameters, |blocks| {
             let mut room = Room::new(parameters, k, self.design.height());
             for b in blocks {
-                self.add_block(b, state, &origin, &mut room);
+                self.add_block(b, state, (&origin, &t), &mut room);
             }
             room.sums
         });
@@ -167,6 +182,9 @@ impl Objective<'_> {
             out.gradient[j] += slope;
             out.hessian[j * parameters + j] += curvature;
         }
+        if let Some(shift) = &self.shift {
+            shift.add(gamma, state, out);
+        }
     }
 
     /// Sizes of the terms of a gradient, for the point it was made at.
@@ -192,22 +210,27 @@ impl Objective<'_> {
         parts.iter().for_each(|part| axpy(1.0, part, &mut out.size));
     }
 
-    /// The gradient of one loss.
-    fn gradient_of(&self, i: usize, state: &State) -> Vec<f64> {
+    /// The gradient of one loss; t is that of τ, where examples may be moved.
+    fn gradient_of(&self, i: usize, state: &State, t: &[f64]) -> Vec<f64> {
         let (m, k, height) = (self.design.columns, self.loss.scores(), self.design.height());
         let x = self.design.block(i / height);
         let rows = x.len() / m;
         let row = || x.iter().skip(i % height).step_by(rows);
-        (0..k).flat_map(|c| row().map(move |x| state.slope[i * k + c] * x)).collect()
+        let mut gradient: Vec<f64> =
+            (0..k).flat_map(|c| row().map(move |x| state.slope[i * k + c] * x)).collect();
+        if !t.is_empty() {
+            axpy(state.pushes[i].push, t, &mut gradient);
+        }
+        gradient
     }
 
     /// What the examples of a block add to the sums.
-    fn add_block(&self, b: usize, state: &State, origin: &[f64], room: &mut Room) {
+    fn add_block(&self, b: usize, state: &State, (origin, t): (&[f64], &[f64]), room: &mut Room) {
         let (m, k, first) = (self.design.columns, self.loss.scores(), b * self.design.height());
-        let State { slope, curvature, p, bend, .. } = state;
+        let State { slope, curvature, p, bend, pushes, .. } = state;
         let all = self.design.block(b);
         let rows = all.len() / m;
-        let Room { counting, x: kept, w, room, a, gram, sums } = room;
+        let Room { counting, x: kept, w, room, a, gram, sums, tilted } = room;
         counting.clear();
         counting.extend((first..first + rows).filter(|i| p[*i] > 0.0 || bend.d[*i] > 0.0));
         let n = counting.len();
@@ -229,6 +252,16 @@ impl Objective<'_> {
             w.iter_mut().zip(&*counting).for_each(|(w, i)| *w = of(*i));
         };
         let parameters = m * k;
+        // Scores bend together with τ.
+        let bent = if t.is_empty() {
+            x
+        } else {
+            tilted.clear();
+            for (x, t) in x.chunks_exact(n).zip(t) {
+                tilted.extend(x.iter().zip(&*counting).map(|(x, i)| x + pushes[*i].tilt * t));
+            }
+            &tilted[..]
+        };
         for c in 0..k {
             fill(w, &|i| p[i] * slope[i * k + c]);
             let gradient = &mut sums.gradient[c * m..(c + 1) * m];
@@ -240,7 +273,7 @@ impl Objective<'_> {
                 }
                 let gram = &mut gram[..m * m];
                 gram.fill(0.0);
-                add_gram(x, w, room, gram);
+                add_gram(bent, w, room, gram);
                 for r in 0..m {
                     for j in 0..if c == other { r + 1 } else { m } {
                         sums.hessian[(c * m + r) * parameters + other * m + j] +=
@@ -258,6 +291,9 @@ impl Objective<'_> {
             for (x, origin) in x.chunks_exact(n).zip(&origin[c * m..]) {
                 a.extend(x.iter().zip(&*counting).map(|(x, i)| slope[i * k + c] * x - origin));
             }
+        }
+        for (a, t) in a.chunks_exact_mut(n).zip(t) {
+            a.iter_mut().zip(&*counting).for_each(|(a, i)| *a += pushes[*i].push * t);
         }
         sums.along.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
         add_gram(a, w, room, &mut sums.hessian);
@@ -279,6 +315,8 @@ struct Room {
     /// Gradients of losses less the origin, column by column.
     a: Vec<f64>,
     gram: Vec<f64>,
+    /// Columns with what τ adds to them.
+    tilted: Vec<f64>,
     sums: Sums,
 }
 
@@ -292,6 +330,7 @@ impl Room {
             room: vec![0.0; height],
             a: Vec::with_capacity(parameters * height),
             gram: vec![0.0; m * m],
+            tilted: Vec::new(),
             sums: Sums {
                 gradient: vec![0.0; parameters],
                 hessian: vec![0.0; parameters * parameters],
@@ -355,6 +394,7 @@ mod tests {
                             lasso: vec![0.2; parameters],
                             corner: width,
                         },
+                        shift: None,
                     };
                     let gamma: Vec<f64> = (0..parameters).map(|_| 0.3 * rng.normal()).collect();
                     let at = |gamma: &[f64]| {
