@@ -200,8 +200,8 @@ impl Linear<'_> {
     /// # Errors
     /// [`Error::InvalidValue`] for a loss without a [`Shape`](super::loss::Shape), such as `multinomial` and `poisson`,
     /// [`Error::Shape`] unless there is a unit for each feature.
-    pub fn perturbed(self, perturbation: &Perturbation) -> Result<Self> {
-        let shift = Shift::new(perturbation, &*self.loss, &self.design)?;
-        Ok(Linear { shift: Some(shift), ..self })
+    pub fn perturbed(mut self, perturbation: &Perturbation) -> Result<Self> {
+        self.shift = Some(Shift::new(perturbation, &*self.loss, &self.design)?);
+        Ok(self)
     }
 }

@@ -138,3 +138,116 @@ impl Shift {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::divergence;
+    use crate::measure::Rng;
+    use crate::robust::certificate::lower_bound;
+    use crate::robust::loss::{parse, registry};
+    use crate::robust::{Examples, Risk, Strength};
+
+    /// Gradients are differences of values, Hessians of gradients, on both sides of where corners begin; and whatever the
+    /// point, a bound is below the value everywhere else.
+    #[test]
+    fn derivatives_and_bounds() {
+        let mut rng = Rng::new(5);
+        let (n, m) = (30, 4);
+        let mut bounds = 0;
+        for entry in registry() {
+            let loss = parse(entry.name).unwrap();
+            if loss.shape().is_none() {
+                continue;
+            }
+            let x: Vec<f64> = (0..3 * n).map(|_| rng.normal()).collect();
+            let y = (0..n)
+                .map(|_| if loss.labels() == Labels::Sign { rng.normal().signum() } else { rng.normal() });
+            let examples = Examples::new(3, x, y.collect()).unwrap();
+            let design = Design::new(&examples, true);
+            for (price, width) in [(0.02_f64, 0.3_f64), (0.2, 0.05), (3.0, 0.1), (3.0, 0.0), (0.05, 0.0)] {
+                for (name, strength) in [
+                    ("kl", Strength::Penalty(0.7)),
+                    ("chi2", Strength::Radius(0.2)),
+                    ("cvar:0.3", Strength::Penalty(1.0)),
+                ] {
+                    let perturbation =
+                        Perturbation::new(price).unwrap().in_units(vec![1.0, 0.5, 0.0]).unwrap();
+                    let risk = Risk::new(divergence::parse(name).unwrap(), strength).unwrap();
+                    let objective = Objective {
+                        design: &design,
+                        labels: examples.labels(),
+                        eta: examples.weights(),
+                        loss: loss.clone(),
+                        risk: risk.smoothed(width.max(0.01)),
+                        penalty: Penalty {
+                            ridge: vec![0.1; m],
+                            lasso: vec![0.2, 0.0, 0.0, 0.0],
+                            corner: 0.1,
+                        },
+                        shift: Some(Shift::new(&perturbation, &*loss, &design).unwrap().rounded(width)),
+                    };
+                    let exact = Objective {
+                        risk: risk.clone(),
+                        penalty: Penalty { corner: 0.0, ..objective.penalty.clone() },
+                        shift: objective.shift.as_ref().map(|shift| shift.rounded(0.0)),
+                        ..objective.clone()
+                    };
+                    let at = |gamma: &[f64]| {
+                        let (mut state, mut model) = (State::default(), Model::default());
+                        objective.evaluate(gamma, &mut state);
+                        objective.differentiate(gamma, &mut state, &mut model);
+                        (state.value, model, state)
+                    };
+                    for size in [0.05, 0.3] {
+                        let gamma: Vec<f64> =
+                            (0..m).map(|_| size * price.sqrt().max(0.3) * rng.normal()).collect();
+                        let mut state = State::default();
+                        objective.evaluate(&gamma, &mut state);
+                        if !state.value.is_finite() {
+                            continue;
+                        }
+                        let (_, model, mut state) = at(&gamma);
+                        let case = format!("{loss:?} {name} {price} {width} {gamma:?}");
+                        let bound = lower_bound(&objective, (&*loss, &risk), &gamma, &mut state);
+                        bounds += u32::from(bound.is_finite());
+                        for _ in 0..40 {
+                            let mut other = State::default();
+                            let far = 10f64.powf(2.0 * rng.uniform() - 2.0);
+                            let there: Vec<f64> = gamma.iter().map(|g| g + far * rng.normal()).collect();
+                            exact.evaluate(&there, &mut other);
+                            assert!(
+                                bound <= other.value + 1e-12 * other.value.abs(),
+                                "{case}: {bound} {}",
+                                other.value
+                            );
+                        }
+                        if width == 0.0 && entry.name != "squared" && entry.name != "logistic" {
+                            continue;
+                        }
+                        let h = 1e-5;
+                        for j in 0..m {
+                            let (mut up, mut down) = (gamma.clone(), gamma.clone());
+                            up[j] += h;
+                            down[j] -= h;
+                            let ((above, over, _), (below, under, _)) = (at(&up), at(&down));
+                            let slope = (above - below) / (2.0 * h);
+                            let exact = model.gradient[j];
+                            assert!(
+                                (slope - exact).abs() < 1e-6 * (1.0 + slope.abs()),
+                                "{case} {j}: {slope} {exact}"
+                            );
+                            for i in 0..m {
+                                let bend = (over.gradient[i] - under.gradient[i]) / (2.0 * h);
+                                let exact = model.hessian[i.max(j) * m + i.min(j)];
+                                let size = 1.0 + model.hessian[j * m + j] + model.hessian[i * m + i];
+                                assert!((bend - exact).abs() < 1e-4 * size, "{case} {i} {j}: {bend} {exact}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(bounds > 100, "{bounds}");
+    }
+}
