@@ -33,7 +33,7 @@ fn label(labels: Labels, rng: &mut Rng, classes: usize) -> f64 {
         }
         Labels::Class => (rng.uniform() * classes as f64).floor(),
         Labels::Count => (4.0 * rng.uniform()).floor(),
-        Labels::Real => 2.0 * rng.normal(),
+        _ => 2.0 * rng.normal(),
     }
 }
 

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// λ, and the width of what is smoothed, falls by this from stage to stage.
 const FALL: f64 = 6.0;
 
+/// Newton steps of a last stage that may come upon corners.
+const SMOOTH_STEPS: u32 = 40;
+
 /// What a linear model is made of besides its examples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
@@ -288,6 +291,9 @@ impl<'a> Linear<'a> {
                 (false, false) => 0.02 * width,
             };
             let mut ended = None;
+            // Where corners come up that nothing foresaw, a stage without rounding does not end.
+            let may_round = is_last && self.shift.as_ref().is_some_and(Shift::may_have_corners);
+            let most = iterations + if may_round { SMOOTH_STEPS } else { u32::MAX / 2 };
             // The last stage may have to be more exact than was foreseen.
             for _ in 0..if is_last { 4 } else { 1 } {
                 let end = minimise(&smooth, &mut gamma, &mut state, gain, || {
@@ -303,7 +309,7 @@ impl<'a> Linear<'a> {
                     if iterations > precision.max_iterations {
                         ended = ended.or(Some(Status::MaxIterations));
                     }
-                    ended.is_none()
+                    ended.is_none() && iterations <= most
                 });
                 if ended.is_some() || near_end {
                     let before = best.gap();
@@ -313,7 +319,7 @@ impl<'a> Linear<'a> {
                         ended = ended.or(Some(Status::Converged));
                     }
                 }
-                if ended.is_some() || end == End::Rounding {
+                if ended.is_some() || end != End::Done {
                     break;
                 }
                 gain *= 1e-3;
@@ -322,7 +328,7 @@ impl<'a> Linear<'a> {
                 break status;
             }
             // Moved examples can come upon corners where losses have none.
-            if is_last && self.shift.as_ref().is_some_and(Shift::may_have_corners) {
+            if may_round {
                 rounding = true;
                 idle = 0;
                 continue;

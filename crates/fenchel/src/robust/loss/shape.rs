@@ -48,7 +48,8 @@ pub(crate) struct Peak {
     pub tension: f64,
 }
 
-/// A shape at one τ, its corners rounded over a width: a binary entropy of the mean slope, width times, is added.
+/// A shape at one τ, its corners rounded over a width: a binary entropy of the mean slope, width times, is added. Where the
+/// square is what keeps slopes from the ends, so that they all go there at one τ, half of that is the mean of entropies.
 ///
 /// With L = hi − lo, d = b − ½, T = (τ − square)L² and N = L(r + (τ − square)(lo + hi)/2), what is maximised is
 /// N d + T d²/2 + entropy H(b), but for a constant. Hence d has the sign of N, and with x = log(b/(1 − b)), d = ½ tanh(x/2),
@@ -65,6 +66,10 @@ pub(crate) struct Kernel {
     labels: Labels,
     tau: f64,
     width: f64,
+    /// Of the shape, and for rounding.
+    entropy: f64,
+    /// How much lower than the entropies alone would have it.
+    below: f64,
     /// T.
     bend: f64,
     flat: Option<Flat>,
@@ -89,9 +94,9 @@ impl Shape {
         self.span().is_finite()
     }
 
-    /// Whether there is a corner at this τ.
+    /// Whether there is a corner at this τ, or at one not much larger.
     pub(crate) fn has_corner(&self, tau: f64) -> bool {
-        self.is_bounded() && self.bend(tau) >= 4.0 * self.entropy
+        self.is_bounded() && self.bend(1.1 * tau) >= 4.0 * self.entropy
     }
 
     fn bend(&self, tau: f64) -> f64 {
@@ -101,8 +106,10 @@ impl Shape {
 
 impl Kernel {
     pub(crate) fn new(shape: Shape, labels: Labels, tau: f64, width: f64) -> Self {
-        let (bend, h) = (shape.bend(tau), shape.entropy);
-        let flat = (shape.has_corner(tau) && (bend > 4.0 * h || h == 0.0)).then(|| {
+        let below = width * LN_2;
+        let mixed = if shape.entropy == 0.0 && shape.square > 0.0 { 0.5 * width } else { 0.0 };
+        let (bend, h, width) = (shape.bend(tau), shape.entropy + mixed, width - mixed);
+        let flat = (shape.is_bounded() && bend >= 4.0 * h && (bend > 4.0 * h || h == 0.0)).then(|| {
             if h == 0.0 {
                 return Flat { x: f64::INFINITY, product: 0.0, tension: 0.0 };
             }
@@ -114,7 +121,7 @@ impl Kernel {
             let growth = if grows > 0.0 { 2.0 * half * half * product / grows } else { 0.0 };
             Flat { x, product, tension: 0.5 * shape.span().powi(4) * growth }
         });
-        Kernel { shape, labels, tau, width, bend, flat }
+        Kernel { shape, labels, tau, width, entropy: h, below, bend, flat }
     }
 
     /// The supremum at a score and a label, derivatives in the score.
@@ -155,7 +162,8 @@ impl Kernel {
     }
 
     fn peak(&self, r: f64) -> Peak {
-        let Shape { slopes: (lo, hi), square, entropy: h, .. } = self.shape;
+        let Shape { slopes: (lo, hi), square, .. } = self.shape;
+        let h = self.entropy;
         let rest = square - self.tau;
         if !self.tau.is_finite() {
             return Peak {
@@ -192,7 +200,7 @@ impl Kernel {
         };
         // E of b², b from the end.
         let square_of = beta - missing;
-        let rounded = if width > 0.0 { width * (entropy(beta) - LN_2) } else { 0.0 };
+        let rounded = if width > 0.0 { width * entropy(beta) - self.below } else { 0.0 };
         let value = end * r - 0.5 * rest * end * end - beta * (size + 0.5 * bend)
             + 0.5 * bend * square_of
             + h * mixed
