@@ -3,6 +3,7 @@
 use super::loss::Loss;
 use super::newton::solve;
 use super::objective::{Model, Objective, State};
+use super::perturbation::Push;
 use super::risk::{Risk, Strength};
 use crate::divergence::pairwise;
 use crate::simd::axpy;
@@ -41,6 +42,7 @@ pub(crate) fn lower_bound(
     let mut kernel = None;
     let mut step = vec![0.0; parameters];
     let (mut p, mut a) = (state.p.clone(), state.slope.clone());
+    let mut pushes: Vec<f64> = state.pushes.iter().map(|push| push.push).collect();
     // Again for what rounding, and damping where the Hessian is all but singular, have left.
     for _ in 0..3 {
         let Some(more) = [0.0, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4]
@@ -50,12 +52,13 @@ pub(crate) fn lower_bound(
             return f64::NEG_INFINITY;
         };
         axpy(1.0, &more, &mut step);
-        predict(objective, state, (gamma, &step), &mut p, &mut a);
+        predict(objective, state, (gamma, &step), (&mut p, &mut a, &mut pushes));
         if let Some(shift) = &objective.shift {
             let there: Vec<f64> = gamma.iter().zip(&step).map(|(g, s)| g - s).collect();
             let there = shift.kernel(&there);
             a.iter_mut().zip(objective.labels).for_each(|(a, y)| *a = there.nearest(*a, *y));
-            penalty = shift.carried(&objective.penalty, &p, |i| there.dual(a[i], objective.labels[i]).0);
+            penalty =
+                shift.carried(&objective.penalty, &p, |i| there.dual(a[i], objective.labels[i], pushes[i]).0);
             kernel = Some(there);
         }
         let sums = weighted(objective, &p, &a);
@@ -78,7 +81,8 @@ pub(crate) fn lower_bound(
         sums.iter_mut().for_each(|s| *s *= shrink);
     }
     if let (Some(shift), Some(kernel)) = (&objective.shift, &kernel) {
-        penalty = shift.carried(&objective.penalty, &p, |i| kernel.dual(a[i], objective.labels[i]).0);
+        penalty =
+            shift.carried(&objective.penalty, &p, |i| kernel.dual(a[i], objective.labels[i], pushes[i]).0);
     }
     let largest = gamma.iter().fold(1.0_f64, |most, g| most.max(g.abs()));
     let paid: f64 = (0..parameters)
@@ -89,7 +93,7 @@ pub(crate) fn lower_bound(
         })
         .sum();
     let conjugate = |i: usize| match &kernel {
-        Some(kernel) => kernel.dual(a[i], objective.labels[i]).1,
+        Some(kernel) => kernel.dual(a[i], objective.labels[i], pushes[i]).1,
         None => loss.conjugate(&a[i * k..(i + 1) * k], objective.labels[i]),
     };
     let conjugates = pairwise(n, |i| if p[i] > 0.0 { p[i] * conjugate(i) } else { 0.0 });
@@ -125,13 +129,12 @@ fn is_within(risk: &Risk, p: &[f64], eta: &[f64]) -> bool {
     (0..p.len()).all(inside)
 }
 
-/// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them.
+/// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them; so with what slopes in τ are to be.
 fn predict(
     objective: &Objective<'_>,
     state: &State,
     (gamma, step): (&[f64], &[f64]),
-    p: &mut [f64],
-    a: &mut [f64],
+    (p, a, pushes): (&mut [f64], &mut [f64], &mut [f64]),
 ) {
     let k = objective.loss.scores();
     let mut moved = vec![0.0; a.len()];
@@ -158,6 +161,11 @@ fn predict(
     for (i, (p, a)) in p.iter_mut().zip(a.chunks_exact_mut(k)).enumerate() {
         *p = state.p[i] - *p;
         let share = if *p > 0.0 { state.p[i] / *p } else { 0.0 };
+        if let (Some(push), Some(Push { push: here, tilt, tension })) =
+            (pushes.get_mut(i), state.pushes.get(i))
+        {
+            *push = here - share * (tilt * a[0] + tension * pushed);
+        }
         for (a, slope) in a.iter_mut().zip(&state.slope[i * k..(i + 1) * k]) {
             *a = slope - share * *a;
         }

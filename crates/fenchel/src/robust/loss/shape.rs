@@ -133,19 +133,23 @@ impl Kernel {
         Peak { slope: -y * peak.slope, tilt: -y * peak.tilt, ..peak }
     }
 
-    /// For a slope in the score: E[a²]/2 and E[ℓ*(a)] of distributions with this mean, the best at τ. Slopes out of range
-    /// are taken to be the nearest.
-    pub(crate) fn dual(&self, slope: f64, y: f64) -> (f64, f64) {
+    /// For a slope in the score: E[a²]/2 and E[ℓ*(a)] of a distribution with this mean, the best at τ. Where all are alike
+    /// at one τ it is the one whose E[a²]/2 is nearest to `push`. Slopes out of range are taken to be the nearest.
+    pub(crate) fn dual(&self, slope: f64, y: f64, push: f64) -> (f64, f64) {
         let Shape { slopes: (lo, hi), square, entropy: h, margin } = self.shape;
         let a = if self.labels == Labels::Sign { -y * slope } else { slope };
         let shift = if self.labels == Labels::Sign { -margin * a } else { a * y };
+        let wanted = push;
         let mut push = 0.5 * a * a;
         let mut mixed = 0.0;
         if self.shape.is_bounded() {
             let from_lo = (a - lo) / (hi - lo);
             let beta = from_lo.min(1.0 - from_lo).max(0.0);
             mixed = entropy(beta);
-            if let Some(flat) = self.flat
+            if h == 0.0 && square > 0.0 {
+                let most = push + 0.5 * (hi - lo) * (hi - lo) * (beta * (1.0 - beta));
+                push = wanted.max(push).min(most);
+            } else if let Some(flat) = self.flat
                 && beta * (1.0 - beta) > flat.product
             {
                 push += 0.5 * (hi - lo) * (hi - lo) * (beta * (1.0 - beta) - flat.product);
@@ -299,7 +303,7 @@ mod tests {
                     (peak.curvature - curvature[0]).abs() <= 1e-10 * (1.0 + curvature[0]),
                     "{case} {curvature:?}"
                 );
-                let (push, conjugate) = Kernel::new(shape, loss.labels(), 0.0, 0.0).dual(slope[0], y);
+                let (push, conjugate) = Kernel::new(shape, loss.labels(), 0.0, 0.0).dual(slope[0], y, 0.0);
                 assert!(
                     (conjugate - loss.conjugate(&slope, y)).abs()
                         < 1e-12 * (1.0 + y.abs() * slope[0].abs() + conjugate.abs()),
@@ -334,13 +338,16 @@ mod tests {
                     assert!(below >= -1e-13 * size && below <= width * LN_2 + 1e-13 * size, "{case} {below}");
                 }
                 assert!(exact.value >= loss.value(&[z], y) - 1e-13 * size, "{case}");
-                let (push, conjugate) = kernel.dual(peak.slope, y);
+                let (push, conjugate) = kernel.dual(peak.slope, y, peak.push);
                 let proven = peak.slope * z - conjugate + tau * push;
                 assert!(proven <= exact.value + 1e-12 * size, "{case}: {proven} {exact:?}");
                 // For another slope and another τ as well, at this one.
                 let (other, push) = {
-                    let (push, conjugate) =
-                        Kernel::new(shape, loss.labels(), 0.3 * tau, 0.0).dual(0.7 * peak.slope, y);
+                    let (push, conjugate) = Kernel::new(shape, loss.labels(), 0.3 * tau, 0.0).dual(
+                        0.7 * peak.slope,
+                        y,
+                        rng.normal(),
+                    );
                     (0.7 * peak.slope * z - conjugate, push)
                 };
                 assert!(other + tau * push <= exact.value + 1e-12 * size, "{case}: {other} {push} {exact:?}");
