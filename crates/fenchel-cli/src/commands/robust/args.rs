@@ -15,6 +15,9 @@ Examples:
   fenchel robust houses.csv --target price --lambda rel:0.5 --without id --one-hot region,type
       At a price of half the mean loss of the ordinary fit; text columns as one feature a value.
 
+  fenchel robust houses.csv --target price --lambda rel:0.5 --move-price 50 --standardize
+      Rows may also be moved: a squared standard deviation costs 50.
+
   fenchel robust mail.csv --target spam --loss logistic --columns 1-57 --l2 0.001 --standardize
       Two classes, whatever they are called.
 
@@ -25,7 +28,7 @@ Examples:
 Files written to --out:
   result.json   everything the fit found
   model.json    the model, to be loaded by predict and evaluate
-  weights.csv   one line a row: row, loss, weight in the worst case
+  weights.csv   one line a row: row, loss, weight in the worst case, distance with --move-price
   losses.svg    how the losses are distributed, and how the worst case weighs them (and .png)
 
 Exit code 0 if the tolerance was reached, 1 if not (the result is written all the same), 2 for bad input.";
@@ -110,6 +113,13 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Problem")]
     pub radius: Option<f64>,
 
+    /// Price κ at which the worst case may also move rows, for each unit of squared distance; without it they stay
+    ///
+    /// In units of the loss. Distances are in the units of the columns, with --standardize in standard deviations. Labels
+    /// stay, and so do features that --one-hot makes.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Problem")]
+    pub move_price: Option<f64>,
+
     /// Column that holds the rows' own weights p̂ (need not sum to 1; uniform without it)
     #[arg(long, value_name = "COLUMN", help_heading = "Problem")]
     pub weights: Option<String>,
@@ -148,9 +158,9 @@ pub struct FitArgs {
     #[arg(help_heading = "Problem")]
     pub l1: f64,
 
-    /// Penalties are on coefficients of features with standard deviation 1
+    /// Penalties are on coefficients of features with standard deviation 1, and distances of --move-price in those
     ///
-    /// Coefficients are shown in the units of the columns all the same. Without a penalty it changes nothing.
+    /// Coefficients are shown in the units of the columns all the same. Without either it changes nothing.
     #[arg(long, help_heading = "Problem")]
     pub standardize: bool,
 

@@ -5,6 +5,7 @@ use super::data::{Data, Values, shortened};
 use super::encoding::{self, Chosen, Encoding, Missing, complete};
 use super::labels;
 use super::model::Model;
+use super::moves::Moves;
 use super::statistics;
 use super::strength::{Setting, Wanted};
 use crate::failure::{Failure, Result};
@@ -71,6 +72,7 @@ impl Problem {
             ("--l1", args.l1, false),
             ("--tolerance", args.tolerance, true),
             ("--max-time", args.max_time, true),
+            ("--move-price", args.move_price.unwrap_or(1.0), true),
         ] {
             let fits = value.is_finite() && if least { value > 0.0 } else { value >= 0.0 };
             if !fits {
@@ -185,14 +187,23 @@ impl Problem {
         }
         watch.first = None;
         let risk = self.wanted.risk(ordinary)?;
-        let setting = Setting::of(&risk);
-        let mut fit =
-            Linear::new(&self.examples, self.loss.clone(), risk, self.options)?.fit(&precision, watch)?;
+        let setting = Setting { moves: self.moves(args), ..Setting::of(&risk) };
+        let mut model = Linear::new(&self.examples, self.loss.clone(), risk, self.options)?;
+        if let Some(moves) = &setting.moves {
+            model = model.perturbed(&moves.perturbation()?)?;
+        }
+        let mut fit = model.fit(&precision, watch)?;
         fit.seconds += seconds;
         let (linear, losses) = self.model(&fit)?;
         let names = (self.target.clone(), self.classes.clone(), self.weights.clone());
         let model = Model::new(names, setting, self.encoding.clone(), linear);
         Ok(Fitted { fit, model, losses, ordinary, factor: self.wanted.factor() })
+    }
+
+    /// How rows may be moved.
+    fn moves(&self, args: &FitArgs) -> Option<Moves> {
+        let deviations = self.options.standardise.then(|| self.deviations());
+        args.move_price.map(|price| Moves::new(price, &self.encoding, deviations))
     }
 
     /// The model of a fit, and its loss of each row: in the units of the columns, so that the model that is saved gives the

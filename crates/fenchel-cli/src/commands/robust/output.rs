@@ -27,6 +27,8 @@ pub struct Report<'a> {
     pub mean_loss: f64,
     /// Mean of the losses under the weights of the worst case.
     pub worst_mean_loss: f64,
+    /// How far rows are moved in the worst case, on average under its weights.
+    pub mean_distance: Option<f64>,
     /// The largest loss.
     pub largest_loss: f64,
     /// Means of the tails of the losses.
@@ -71,6 +73,8 @@ struct Record<'a> {
     divergence: &'a str,
     lambda: Option<f64>,
     radius: Option<f64>,
+    move_price: Option<f64>,
+    mean_distance: Option<f64>,
     mean_loss: f64,
     ordinary_mean_loss: Option<f64>,
     worst_mean_loss: f64,
@@ -159,6 +163,10 @@ impl<'a> Report<'a> {
             fitted,
             mean_loss: statistics::mean(losses, own)?,
             worst_mean_loss: statistics::mean(losses, p)?,
+            mean_distance: match &fitted.fit.distances[..] {
+                [] => None,
+                distances => Some(statistics::mean(distances, p)?),
+            },
             largest_loss: statistics::largest(losses, own),
             cvar: statistics::tails(losses, own)?,
             heaviest: order.iter().take(HEAVIEST).map(heavy).collect(),
@@ -194,6 +202,8 @@ impl<'a> Report<'a> {
             divergence: &model.risk.divergence,
             lambda: strength(fit.lambda),
             radius: strength(fit.radius),
+            move_price: model.risk.moves.as_ref().map(|moves| moves.price),
+            mean_distance: self.mean_distance,
             mean_loss: self.mean_loss,
             ordinary_mean_loss: self.fitted.ordinary,
             worst_mean_loss: self.worst_mean_loss,
@@ -238,12 +248,20 @@ pub fn write(directory: &Directory, report: &mut Report<'_>, args: &FitArgs) -> 
     Ok(())
 }
 
-/// row, loss, weight: one line a row that was used.
+/// row, loss, weight and, where it may be moved, by how much: one line a row that was used.
 fn weights(report: &Report<'_>) -> String {
-    let mut text = String::from("row,loss,weight\n");
     let fitted = report.fitted;
-    for ((row, loss), weight) in report.problem.rows.iter().zip(&fitted.losses).zip(&fitted.fit.weights) {
-        text.push_str(&format!("{row},{},{}\n", report::exact(*loss), report::exact(*weight)));
+    let distances = &fitted.fit.distances;
+    let mut text =
+        String::from(if distances.is_empty() { "row,loss,weight" } else { "row,loss,weight,distance" });
+    text.push('\n');
+    let rows = report.problem.rows.iter().zip(&fitted.losses).zip(&fitted.fit.weights);
+    for (i, ((row, loss), weight)) in rows.enumerate() {
+        text.push_str(&format!("{row},{},{}", report::exact(*loss), report::exact(*weight)));
+        if let Some(distance) = distances.get(i) {
+            text.push_str(&format!(",{}", report::exact(*distance)));
+        }
+        text.push('\n');
     }
     text
 }
