@@ -52,7 +52,7 @@ use rayon::prelude::*;
 /// # Ok::<(), fenchel::Error>(())
 /// ```
 ///
-/// Wang and co-authors (2024) for the dual; Blanchet, Kang and Murthy (2019) for closed forms within a transport ball.
+/// Wang, Shen, Zavlanos and Johansson (2024) for the dual; Gladin and co-authors (2025) for its safe form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perturbation {
     price: f64,
@@ -164,9 +164,8 @@ impl Perturbation {
             // Not below 0 by rounding.
             moves.distances.push(quadratic(&gram, along).max(0.0).sqrt());
             for (c, along) in along.iter().enumerate() {
-                for j in 0..d {
-                    moves.features[i * d + j] += along * scaled[c][j] * self.unit(j);
-                }
+                let z = moves.features[i * d..(i + 1) * d].iter_mut();
+                z.zip(&scaled[c]).enumerate().for_each(|(j, (z, s))| *z += along * s * self.unit(j));
             }
         }
         Ok(moves)
