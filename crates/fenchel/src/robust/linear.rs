@@ -345,8 +345,8 @@ impl<'a> Linear<'a> {
     /// [`Linear::begins`] for methods that take batches.
     pub(super) fn begun(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
         if self.shift.is_some() {
-            let expected = "fitted by Linear::fit, which takes all examples at once";
-            return Err(Error::invalid("a model of moved examples", "a method of batches", expected));
+            let expected = "Linear::fit, which takes all examples at once";
+            return Err(Error::invalid("method for moved examples", "one of batches", expected));
         }
         self.begins(exact, gamma)
     }

@@ -319,6 +319,7 @@ mod tests {
     #[test]
     fn derivatives_and_duals() {
         let mut rng = Rng::new(2);
+        let (mut seen, mut bends) = (0, 0);
         for (loss, shape) in shaped() {
             for _ in 0..4000 {
                 let y = label(loss.labels(), &mut rng);
@@ -366,6 +367,7 @@ mod tests {
                 {
                     continue;
                 }
+                seen += 1;
                 let [right, left, up, down] = around;
                 let near = |name: &str, numeric: f64, exact: f64, scale: f64| {
                     assert!(
@@ -385,6 +387,7 @@ mod tests {
                 if bent {
                     continue;
                 }
+                bends += 1;
                 let PeakParts { zz, zt, tt } = parts(&peak);
                 near("zz", of(right.slope, left.slope), zz, 1e-2 + zz);
                 near("zt", of(up.slope, down.slope), zt, 1e-2 + zz);
@@ -392,6 +395,7 @@ mod tests {
                 near("tt", of(up.push, down.push), tt, 1e-2 + zz);
             }
         }
+        assert!(seen > 35_000 && bends > 30_000, "{seen} {bends}");
     }
 
     struct PeakParts {
