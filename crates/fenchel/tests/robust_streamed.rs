@@ -7,7 +7,8 @@ use fenchel::measure::file::Roles;
 use fenchel::optim::{Flow, Progress, Silent, Status};
 use fenchel::robust::loss::{self, Labels, Loss};
 use fenchel::robust::{
-    Examples, Linear, Method, Options, Passes, Precision, Risk, Sgd, StreamedExamples, Strength, Trained,
+    Examples, Linear, Method, Options, Passes, Perturbation, Precision, Risk, Sgd, StreamedExamples,
+    Strength, Trained,
 };
 use std::fmt::Write;
 use std::fs;
@@ -379,6 +380,11 @@ fn what_is_wrong_is_named_with_its_place() {
     let other = place.file("other.csv", "z,y\n1,2\n");
     let says = StreamedExamples::open(&[good, other], &roles, 1 << 16).unwrap_err().to_string();
     assert!(says.contains("other.csv") && says.contains("other columns"), "{says}");
+    // Which examples are moved is found with all of them at once.
+    let good = StreamedExamples::open(&[place.file("good.csv", "x,y\n1,2\n")], &roles, 1 << 16).unwrap();
+    let model = Linear::streamed(&good, squared(), Risk::mean(), Options::default()).unwrap();
+    let says = model.perturbed(&Perturbation::new(1.0).unwrap()).unwrap_err().to_string();
+    assert!(says.contains("in memory"), "{says}");
     let none: [&str; 0] = [];
     assert!(StreamedExamples::open(&none, &roles, 1 << 16).is_err());
 }

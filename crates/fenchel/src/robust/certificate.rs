@@ -1,9 +1,10 @@
 //! How far the objective can be from its minimum, at most.
 
 use super::design::scores_of;
-use super::loss::Loss;
+use super::loss::{Kernel, Loss};
 use super::newton::solve;
-use super::objective::{Model, Objective, State};
+use super::objective::{Model, Objective, Penalty, State};
+use super::perturbation::Push;
 use super::risk::{Risk, Strength};
 use crate::divergence::pairwise;
 use crate::simd::{axpy, dot};
@@ -22,6 +23,9 @@ use rayon::prelude::*;
 /// the minimum p and a are the weights and slopes there; near it Newton's step δ predicts them: with w_i = a_i⟨δ, x_i⟩ and the
 /// Hessian R of the risk, p' = p − Rw and p'a' = p'a − pℓ''⟨δ, x⟩. For these the sum is 0 but for rounding, which is counted
 /// as if coefficients ten times as large were to be feared.
+///
+/// Where examples may be moved, ℓ̂_i ≥ a_i⟨γ, x_i⟩ − E[ℓ_i*(a)] + τ E[a²]/2 for any distribution of slopes of mean a_i, and
+/// τ is a square of γ: the bound is that of a ridge of Σ p_i E[a²]/4κ besides the penalty.
 pub(crate) fn lower_bound(
     objective: &Objective<'_>,
     exact: (&dyn Loss, &Risk),
@@ -48,7 +52,7 @@ pub(crate) fn lower_bound(
         axpy(1.0, &more, &mut step);
         moved.predict(&model, &step, state);
         for j in 0..parameters {
-            let (slope, curvature) = objective.penalty.derivatives(j, gamma[j]);
+            let (slope, curvature) = moved.penalty.derivatives(j, gamma[j]);
             residual[j] = moved.sums[j] + slope - curvature * step[j];
         }
         // Examples in files are not read again for nothing.
@@ -70,6 +74,10 @@ struct Moved<'a> {
     p: Vec<f64>,
     /// Not kept of examples in files.
     a: Vec<f64>,
+    /// Of examples that are moved: slopes in τ, the losses after the step, and the penalty with what τ adds to it.
+    pushes: Vec<f64>,
+    kernel: Option<Kernel>,
+    penalty: Penalty,
     /// Σ p_i a_i ⊗ x_i.
     sums: Vec<f64>,
     /// Σ p_i ℓ_i*(a_i), for examples in files.
@@ -82,7 +90,18 @@ impl<'a> Moved<'a> {
         // Losses are not needed any more: their place is.
         let p = if streamed { std::mem::take(&mut state.losses) } else { state.p.clone() };
         let a = if streamed { Vec::new() } else { state.slope.clone() };
-        Moved { objective, loss, gamma, p, a, sums: Vec::new(), conjugates: f64::NAN }
+        Moved {
+            objective,
+            loss,
+            gamma,
+            p,
+            a,
+            pushes: state.pushes.iter().map(|push| push.push).collect(),
+            kernel: None,
+            penalty: objective.penalty.clone(),
+            sums: Vec::new(),
+            conjugates: f64::NAN,
+        }
     }
 
     fn is_streamed(&self) -> bool {
@@ -101,7 +120,15 @@ impl<'a> Moved<'a> {
         if self.is_streamed() {
             self.read(model, step, state, 1.0);
         } else {
-            predict(self.objective, state, step, &mut self.p, &mut self.a);
+            predict(self.objective, state, (self.gamma, step), (&mut self.p, &mut self.a, &mut self.pushes));
+            if let Some(shift) = &self.objective.shift {
+                let there: Vec<f64> = self.gamma.iter().zip(step).map(|(g, s)| g - s).collect();
+                let there = shift.kernel(&there);
+                let labels = self.objective.labels;
+                self.a.iter_mut().zip(labels).for_each(|(a, y)| *a = there.nearest(*a, *y));
+                self.kernel = Some(there);
+                self.carry();
+            }
             self.sums = weighted(self.objective, &self.p, &self.a);
         }
     }
@@ -113,6 +140,16 @@ impl<'a> Moved<'a> {
         } else {
             self.a.iter_mut().for_each(|a| *a *= by);
             self.sums.iter_mut().for_each(|s| *s *= by);
+            self.carry();
+        }
+    }
+
+    /// The penalty that τ is with these slopes.
+    fn carry(&mut self) {
+        if let (Some(shift), Some(kernel)) = (&self.objective.shift, &self.kernel) {
+            let (a, labels, pushes) = (&self.a, self.objective.labels, &self.pushes);
+            let push = |i: usize| kernel.dual(a[i], labels[i], pushes[i]).0;
+            self.penalty = shift.carried(&self.objective.penalty, &self.p, push);
         }
     }
 
@@ -177,13 +214,11 @@ impl<'a> Moved<'a> {
             return self.conjugates;
         }
         let (k, labels) = (self.objective.loss.scores(), self.objective.labels);
-        pairwise(self.p.len(), |i| {
-            if self.p[i] > 0.0 {
-                self.p[i] * self.loss.conjugate(&self.a[i * k..(i + 1) * k], labels[i])
-            } else {
-                0.0
-            }
-        })
+        let conjugate = |i: usize| match &self.kernel {
+            Some(kernel) => kernel.dual(self.a[i], labels[i], self.pushes[i]).1,
+            None => self.loss.conjugate(&self.a[i * k..(i + 1) * k], labels[i]),
+        };
+        pairwise(self.p.len(), |i| if self.p[i] > 0.0 { self.p[i] * conjugate(i) } else { 0.0 })
     }
 
     /// What weights and slopes prove.
@@ -195,18 +230,19 @@ impl<'a> Moved<'a> {
         }
         // Slopes of all examples times less than 1 are slopes as well: what a coefficient's own penalty cannot carry.
         let shrink = (0..parameters)
-            .filter(|j| objective.penalty.ridge[*j] == 0.0 && objective.penalty.lasso[*j] > 0.0)
-            .fold(1.0_f64, |shrink, j| shrink.min(objective.penalty.lasso[j] / self.sums[j].abs()));
+            .filter(|j| self.penalty.ridge[*j] == 0.0 && self.penalty.lasso[*j] > 0.0)
+            .fold(1.0_f64, |shrink, j| shrink.min(self.penalty.lasso[j] / self.sums[j].abs()));
         if shrink < 1.0 {
             self.shrink(shrink * (1.0 - 4.0 * f64::EPSILON), model, step, state);
         }
         let penalty: f64 = (0..parameters)
             .map(|j| {
                 let free = objective.penalty.ridge[j] == 0.0 && objective.penalty.lasso[j] == 0.0;
-                if free {
-                    feared(gamma) * self.sums[j].abs()
+                let rounding = if free { feared(gamma) * self.sums[j].abs() } else { f64::INFINITY };
+                if free && self.penalty.ridge[j] == 0.0 {
+                    rounding
                 } else {
-                    objective.penalty.conjugate(j, self.sums[j])
+                    rounding.min(self.penalty.conjugate(j, self.sums[j]))
                 }
             })
             .sum();
@@ -247,11 +283,19 @@ fn is_within(risk: &Risk, p: &[f64], eta: &[f64]) -> bool {
     (0..p.len()).all(inside)
 }
 
-/// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them.
-fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64], a: &mut [f64]) {
+/// Weights p' and slopes a' at γ − δ, as the derivatives at γ have them; so with what slopes in τ are to be.
+fn predict(
+    objective: &Objective<'_>,
+    state: &State,
+    (gamma, step): (&[f64], &[f64]),
+    (p, a, pushes): (&mut [f64], &mut [f64], &mut [f64]),
+) {
     let k = objective.loss.scores();
     let mut moved = vec![0.0; a.len()];
     objective.design.scores(step, &mut moved);
+    let t = objective.shift.as_ref().map(|shift| shift.gradient(gamma));
+    // What τ moves by.
+    let pushed = t.map_or(0.0, |t| t.iter().zip(step).map(|(t, s)| t * s).sum::<f64>());
     // First ℓ''⟨δ, x⟩ in a.
     let mut w = vec![0.0; p.len()];
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
@@ -259,16 +303,23 @@ fn predict(objective: &Objective<'_>, state: &State, step: &[f64], p: &mut [f64]
         // What has no weight may have a slope that is infinite.
         if state.p[i] > 0.0 || state.bend.d[i] > 0.0 {
             w[i] = dot(&state.slope[i * k..(i + 1) * k], moved);
+            w[i] += state.pushes.get(i).map_or(0.0, |push| push.push * pushed);
         }
         for (r, a) in a.iter_mut().enumerate() {
             let row = (i * k + r) * k;
             *a = dot(&state.curvature[row..row + k], moved);
+            *a += state.pushes.get(i).map_or(0.0, |push| state.curvature[row] * push.tilt * pushed);
         }
     }
     state.bend.apply(&w, p);
     for (i, (p, a)) in p.iter_mut().zip(a.chunks_exact_mut(k)).enumerate() {
         *p = state.p[i] - *p;
         let share = if *p > 0.0 { state.p[i] / *p } else { 0.0 };
+        if let (Some(push), Some(Push { push: here, tilt, tension })) =
+            (pushes.get_mut(i), state.pushes.get(i))
+        {
+            *push = here - share * (tilt * a[0] + tension * pushed);
+        }
         for (a, slope) in a.iter_mut().zip(&state.slope[i * k..(i + 1) * k]) {
             *a = slope - share * *a;
         }

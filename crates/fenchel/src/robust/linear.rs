@@ -5,8 +5,9 @@ use super::design::Design;
 use super::loss::Loss;
 use super::newton::{End, minimise};
 use super::objective::{Objective, Penalty, State};
+use super::perturbation::Shift;
 use super::streamed::Files;
-use super::{Examples, Risk, StreamedExamples, Strength};
+use super::{Examples, Options, Precision, Risk, StreamedExamples, Strength};
 use crate::divergence::pairwise;
 use crate::optim::{Loop, Observer, Progress, Status};
 use crate::{Error, Result};
@@ -15,41 +16,8 @@ use std::sync::Arc;
 /// λ, and the width of what is smoothed, falls by this from stage to stage.
 const FALL: f64 = 6.0;
 
-/// What a linear model is made of besides its examples.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// A constant of its own for each score, not penalised.
-    pub intercept: bool,
-    /// Whether penalties are those of coefficients for features of variance 1, not of the features as they are.
-    pub standardise: bool,
-    /// Penalty l2 · Σ θ_j².
-    pub l2: f64,
-    /// Penalty l1 · Σ |θ_j|.
-    pub l1: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options { intercept: true, standardise: false, l2: 0.0, l1: 0.0 }
-    }
-}
-
-/// When a fit ends.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Precision {
-    /// Certified gap, in relation to the objective.
-    pub tolerance: f64,
-    /// Newton steps.
-    pub max_iterations: u32,
-    /// Seconds; none is unlimited.
-    pub max_seconds: Option<f64>,
-}
-
-impl Default for Precision {
-    fn default() -> Self {
-        Precision { tolerance: 1e-9, max_iterations: 2000, max_seconds: Some(300.0) }
-    }
-}
+/// Newton steps of a last stage that may come upon corners.
+const SMOOTH_STEPS: u32 = 40;
 
 /// A linear model to be fitted: scores z = θx + θ₀, and the risk of their losses.
 ///
@@ -83,10 +51,12 @@ pub struct Linear<'a> {
     /// Empty where examples stay in their files.
     labels: &'a [f64],
     eta: &'a [f64],
-    loss: Arc<dyn Loss>,
+    pub(super) loss: Arc<dyn Loss>,
     risk: Risk,
     options: Options,
-    design: Arc<Design>,
+    pub(super) design: Arc<Design>,
+    /// Where examples may be moved.
+    pub(super) shift: Option<Shift>,
 }
 
 /// A fitted linear model, in the units of the features and labels.
@@ -104,8 +74,10 @@ pub struct Fit {
     pub gap: f64,
     /// How the fit ended; converged only if the gap is as small as asked for.
     pub status: Status,
-    /// Loss of each example.
+    /// Loss of each example; where it may be moved, the largest less the price.
     pub losses: Vec<f64>,
+    /// How far the worst case moves each example, in units of the features; empty where none may be moved.
+    pub distances: Vec<f64>,
     /// p: how much each example weighs in the worst case.
     pub weights: Vec<f64>,
     /// Σ p̂_i ℓ_i.
@@ -133,7 +105,7 @@ impl<'a> Linear<'a> {
         examples.suit(&*loss)?;
         let design = Arc::new(Design::new(examples, options.intercept));
         let (labels, eta) = (examples.labels(), examples.weights());
-        Ok(Linear { labels, eta, loss, risk: risk.resolved(eta), options, design })
+        Ok(Linear { labels, eta, loss, risk: risk.resolved(eta), options, design, shift: None })
     }
 
     /// The same with examples that stay in their files, which every step of a fit reads again.
@@ -155,7 +127,7 @@ impl<'a> Linear<'a> {
         examples.suit(&*loss)?;
         let design = Arc::new(Design::streamed(examples.files(), options.intercept));
         let eta = examples.weights();
-        Ok(Linear { labels: &[], eta, loss, risk: risk.resolved(eta), options, design })
+        Ok(Linear { labels: &[], eta, loss, risk: risk.resolved(eta), options, design, shift: None })
     }
 
     /// Fits from coefficients that are all 0.
@@ -251,7 +223,13 @@ impl<'a> Linear<'a> {
                 observer.progress(&Progress { fraction: k as f64 / strengths.len() as f64, ..*progress })
             };
             let risk = self.risk.with_strength(*strength)?;
-            let model = Linear { risk, design: self.design.clone(), loss: self.loss.clone(), ..*self };
+            let model = Linear {
+                risk,
+                design: self.design.clone(),
+                loss: self.loss.clone(),
+                shift: self.shift.clone(),
+                ..*self
+            };
             let left = precision.max_seconds.map(|most| (most - spent).max(0.0));
             let precision = Precision { max_seconds: left, ..*precision };
             let fit = match fits.last() {
@@ -292,12 +270,12 @@ impl<'a> Linear<'a> {
         }
         let mut run = Loop::new(precision.max_seconds, observer);
         let exact = self.objective();
-        let (mut state, mut best) = self.begun(&exact, &gamma)?;
+        let (mut state, mut best) = self.begins(&exact, &gamma)?;
         let widest = self.first_width(&state.losses);
         let mut width = near.map_or(widest, |near| near.min(widest));
-        let (mut iterations, mut idle) = (0_u32, 0);
+        let (mut iterations, mut idle, mut rounding) = (0_u32, 0, false);
         let status = loop {
-            let is_last = self.is_last(width, &state);
+            let is_last = !rounding && self.is_last(width, &gamma, &state);
             let smooth = stage(&exact, if is_last { 0.0 } else { width });
             smooth.evaluate(&gamma, &mut state);
             let wanted = best.wanted(precision.tolerance);
@@ -309,6 +287,9 @@ impl<'a> Linear<'a> {
                 (false, false) => 0.02 * width,
             };
             let mut ended = None;
+            // Where corners come up that nothing foresaw, a stage without rounding does not end.
+            let may_round = is_last && self.shift.as_ref().is_some_and(Shift::may_have_corners);
+            let most = iterations + if may_round { SMOOTH_STEPS } else { u32::MAX / 2 };
             // The last stage may have to be more exact than was foreseen.
             for _ in 0..if is_last { 4 } else { 1 } {
                 let end = minimise(&smooth, &mut gamma, &mut state, gain, || {
@@ -324,7 +305,9 @@ impl<'a> Linear<'a> {
                     if iterations > precision.max_iterations {
                         ended = ended.or(Some(Status::MaxIterations));
                     }
-                    ended.is_none() && !self.design.files().is_some_and(Files::has_failed)
+                    ended.is_none()
+                        && iterations <= most
+                        && !self.design.files().is_some_and(Files::has_failed)
                 });
                 self.check_files()?;
                 if ended.is_some() || near_end {
@@ -339,13 +322,19 @@ impl<'a> Linear<'a> {
                         ended = ended.or(Some(Status::Converged));
                     }
                 }
-                if ended.is_some() || end == End::Rounding {
+                if ended.is_some() || end != End::Done {
                     break;
                 }
                 gain *= 1e-3;
             }
             if let Some(status) = ended {
                 break status;
+            }
+            // Moved examples can come upon corners where losses have none.
+            if may_round {
+                rounding = true;
+                idle = 0;
+                continue;
             }
             // Widths that cannot be told from 0, or that change nothing any more.
             if is_last || width < best.wanted(1e-16) || idle >= 8 {
@@ -357,8 +346,17 @@ impl<'a> Linear<'a> {
         self.finish(&exact, best, status, iterations, run.seconds())
     }
 
-    /// Where a fit begins: the state at γ, and what is known of the minimum there.
+    /// [`Linear::begins`] for methods that take batches.
     pub(super) fn begun(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
+        if self.shift.is_some() {
+            let expected = "Linear::fit, which takes all examples at once";
+            return Err(Error::invalid("method for moved examples", "one of batches", expected));
+        }
+        self.begins(exact, gamma)
+    }
+
+    /// Where a fit begins: the state at γ, and what is known of the minimum there.
+    fn begins(&self, exact: &Objective<'_>, gamma: &[f64]) -> Result<(State, Best)> {
         // One after the other, so that numbers of all examples are there only once.
         let mut state = State::default();
         exact.evaluate(&vec![0.0; gamma.len()], &mut state);
@@ -405,6 +403,7 @@ impl<'a> Linear<'a> {
             risk: self.risk.clone(),
             penalty,
             width: 0.0,
+            shift: self.shift.clone(),
         }
     }
 
@@ -427,8 +426,9 @@ impl<'a> Linear<'a> {
     }
 
     /// Whether the stage after this width is the problem as it is: nothing has corners, and λ is no less than the width.
-    fn is_last(&self, width: f64, before: &State) -> bool {
+    fn is_last(&self, width: f64, gamma: &[f64], before: &State) -> bool {
         !self.has_corners()
+            && !self.shift.as_ref().is_some_and(|shift| shift.has_corner(gamma))
             && match self.risk.strength() {
                 _ if self.risk.divergence().is_none() => true,
                 Strength::Penalty(lambda) => width <= lambda,
@@ -501,6 +501,8 @@ impl<'a> Linear<'a> {
         let mean_loss = pairwise(n, |i| if eta[i] > 0.0 { eta[i] * state.losses[i] } else { 0.0 });
         let uneven = pairwise(n, |i| if eta[i] > 0.0 { state.p[i] * (state.p[i] / eta[i]) } else { 0.0 });
         let worst = state.worst.map(|worst| self.risk.completed(worst, &state.losses, eta, &state.p));
+        let distance = |shift: &Shift| state.slope.iter().map(|a| shift.distance(&best.gamma, *a)).collect();
+        let distances = self.shift.as_ref().map_or_else(Vec::new, distance);
         let (lambda, radius) = worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
         Ok(Fit {
             intercept,
@@ -510,6 +512,7 @@ impl<'a> Linear<'a> {
             gap: best.gap(),
             status,
             losses: state.losses,
+            distances,
             weights: state.p,
             mean_loss,
             lambda,
@@ -546,6 +549,7 @@ pub(super) fn stage<'b>(exact: &Objective<'b>, width: f64) -> Objective<'b> {
         risk: exact.risk.smoothed(width),
         penalty: Penalty { corner, ..exact.penalty.clone() },
         width,
+        shift: exact.shift.as_ref().map(|shift| shift.rounded(width)),
         ..exact.clone()
     }
 }

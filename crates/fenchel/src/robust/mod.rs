@@ -7,6 +7,7 @@
 //! The inner maximum is a smooth maximum of the losses of all examples: with KL log-sum-exp, with CVaR the mean of the worst
 //! share, with `none` the largest. [`loss`] has the losses, [`Risk`] the risk of a vector of them, penalised or within a
 //! radius, [`Linear`] fits linear models and certifies how far from optimal they are, [`validation`] chooses λ or the radius.
+//! With a [`Perturbation`] features may move as well: the worst case over unbalanced transport.
 
 mod batch;
 mod certificate;
@@ -18,7 +19,9 @@ pub mod loss;
 mod model;
 mod newton;
 mod objective;
+mod options;
 mod passes;
+mod perturbation;
 mod risk;
 mod rows;
 mod sgd;
@@ -26,9 +29,11 @@ mod streamed;
 pub mod validation;
 
 pub use examples::Examples;
-pub use linear::{Fit, Linear, Options, Precision};
+pub use linear::{Fit, Linear};
 pub use model::LinearModel;
+pub use options::{Options, Precision};
 pub use passes::Passes;
+pub use perturbation::{Moves, Perturbation};
 pub use risk::{Risk, Strength, Worst};
 pub use sgd::{Method, Sgd, Trained};
 pub use streamed::StreamedExamples;

@@ -3,6 +3,7 @@
 use super::corner::modulus;
 use super::design::{Design, scores_of};
 use super::loss::{Loss, Slots};
+use super::perturbation::{Push, Shift};
 use super::risk::{Curvature, Risk, Worst};
 use super::streamed::{Files, Page};
 use crate::divergence::{Scratch, pairwise};
@@ -58,6 +59,8 @@ pub(crate) struct Objective<'a> {
     pub penalty: Penalty,
     /// What loss, risk and penalty are rounded over; 0 where they are as they are.
     pub width: f64,
+    /// Where examples may be moved; there is one score then, and they are in memory.
+    pub shift: Option<Shift>,
 }
 
 /// The objective at a point, with room to work in.
@@ -74,6 +77,8 @@ pub(crate) struct State {
     /// Risk and penalty; infinite where a loss is not a finite number.
     pub value: f64,
     pub bend: Curvature,
+    /// One an example where these may be moved.
+    pub pushes: Vec<Push>,
     scratch: Scratch,
 }
 
@@ -103,12 +108,12 @@ pub(crate) struct Derived<'b> {
 /// Room for examples that stay in their files.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
-    page: Page,
+    pub page: Page,
     z: Vec<f64>,
     slope: Vec<f64>,
     curvature: Vec<f64>,
     losses: Vec<f64>,
-    room: Vec<f64>,
+    pub room: Vec<f64>,
 }
 
 impl Reading {
@@ -141,9 +146,10 @@ impl Objective<'_> {
         let n = self.eta.len();
         state.losses.resize(n, 0.0);
         state.p.resize(n, 0.0);
-        let finite = match self.design.files() {
-            None => self.derive_all(gamma, state),
-            Some(files) => self.read_losses(files, gamma, &mut state.losses),
+        let finite = match (self.design.files(), &self.shift) {
+            (Some(files), _) => self.read_losses(files, gamma, &mut state.losses),
+            (None, Some(shift)) => shift.derive_all(self, gamma, state),
+            (None, None) => self.derive_all(gamma, state),
         };
         if !finite {
             (state.value, state.worst) = (f64::INFINITY, None);
@@ -261,14 +267,15 @@ impl Objective<'_> {
         let bend = &state.bend;
         // From the example whose weight bends most: should it outweigh all others, differences from the mean would cancel.
         let largest = (0..bend.d.len()).fold(0, |at, i| if bend.d[i] > bend.d[at] { i } else { at });
-        out.origin = self.gradient_of(largest, gamma, state);
+        let t = self.shift.as_ref().map_or_else(Vec::new, |shift| shift.gradient(gamma));
+        out.origin = self.gradient_of(largest, gamma, state, &t);
         let origin = &out.origin;
         let sums = self.design.tasks(2 * parameters * parameters, |blocks| {
             let mut room = Room::new(parameters, k, self.design.height());
             let mut reading = self.reading(&blocks);
             for b in blocks {
                 let block = self.at(b, gamma, state, &mut reading);
-                self.add_block(b, block, state, origin, &mut room);
+                self.add_block(b, block, state, (origin, &t), &mut room);
                 // Examples in files are not read twice.
                 if self.design.files().is_some() {
                     self.add_sizes(b, block, state, &mut room.sums.size);
@@ -309,6 +316,9 @@ impl Objective<'_> {
             out.gradient[j] += slope;
             out.hessian[j * parameters + j] += curvature;
         }
+        if let Some(shift) = &self.shift {
+            shift.add(gamma, state, out);
+        }
     }
 
     /// Sizes of the terms of a gradient, for the point it was made at.
@@ -345,23 +355,35 @@ impl Objective<'_> {
         }
     }
 
-    /// The gradient of one loss.
-    fn gradient_of(&self, i: usize, gamma: &[f64], state: &State) -> Vec<f64> {
+    /// The gradient of one loss; t is that of τ, where examples may be moved.
+    fn gradient_of(&self, i: usize, gamma: &[f64], state: &State, t: &[f64]) -> Vec<f64> {
         let (k, height) = (self.loss.scores(), self.design.height());
         let mut reading = Reading::default();
         let block = self.at(i / height, gamma, state, &mut reading);
         let r = i % height;
         let row = || block.x.iter().skip(r).step_by(block.labels.len());
-        (0..k).flat_map(|c| row().map(move |x| block.slope[r * k + c] * x)).collect()
+        let mut gradient: Vec<f64> =
+            (0..k).flat_map(|c| row().map(move |x| block.slope[r * k + c] * x)).collect();
+        if !t.is_empty() {
+            axpy(state.pushes[i].push, t, &mut gradient);
+        }
+        gradient
     }
 
     /// What the examples of a block add to the sums.
-    fn add_block(&self, b: usize, block: Derived<'_>, state: &State, origin: &[f64], room: &mut Room) {
+    fn add_block(
+        &self,
+        b: usize,
+        block: Derived<'_>,
+        state: &State,
+        (origin, t): (&[f64], &[f64]),
+        room: &mut Room,
+    ) {
         let (m, k, first) = (self.design.columns, self.loss.scores(), b * self.design.height());
-        let State { p, bend, .. } = state;
+        let State { p, bend, pushes, .. } = state;
         let Derived { x: all, slope, curvature, .. } = block;
         let rows = block.labels.len();
-        let Room { counting, x: kept, w, room, a, gram, sums } = room;
+        let Room { counting, x: kept, w, room, a, gram, tilted, sums } = room;
         counting.clear();
         counting.extend((first..first + rows).filter(|i| p[*i] > 0.0 || bend.d[*i] > 0.0));
         let n = counting.len();
@@ -383,6 +405,16 @@ impl Objective<'_> {
             w.iter_mut().zip(&*counting).for_each(|(w, i)| *w = of(*i));
         };
         let parameters = m * k;
+        // Scores bend together with τ.
+        let bent = if t.is_empty() {
+            x
+        } else {
+            tilted.clear();
+            for (x, t) in x.chunks_exact(n).zip(t) {
+                tilted.extend(x.iter().zip(&*counting).map(|(x, i)| x + pushes[*i].tilt * t));
+            }
+            &tilted[..]
+        };
         for c in 0..k {
             fill(w, &|i| p[i] * slope[(i - first) * k + c]);
             let gradient = &mut sums.gradient[c * m..(c + 1) * m];
@@ -394,7 +426,7 @@ impl Objective<'_> {
                 }
                 let gram = &mut gram[..m * m];
                 gram.fill(0.0);
-                add_gram(x, w, room, gram);
+                add_gram(bent, w, room, gram);
                 for r in 0..m {
                     for j in 0..if c == other { r + 1 } else { m } {
                         sums.hessian[(c * m + r) * parameters + other * m + j] +=
@@ -412,6 +444,9 @@ impl Objective<'_> {
             for (x, origin) in x.chunks_exact(n).zip(&origin[c * m..]) {
                 a.extend(x.iter().zip(&*counting).map(|(x, i)| slope[(i - first) * k + c] * x - origin));
             }
+        }
+        for (a, t) in a.chunks_exact_mut(n).zip(t) {
+            a.iter_mut().zip(&*counting).for_each(|(a, i)| *a += pushes[*i].push * t);
         }
         sums.along.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
         add_gram(a, w, room, &mut sums.hessian);
@@ -433,6 +468,8 @@ struct Room {
     /// Gradients of losses less the origin, column by column.
     a: Vec<f64>,
     gram: Vec<f64>,
+    /// Columns with what τ adds to them.
+    tilted: Vec<f64>,
     sums: Sums,
 }
 
@@ -446,6 +483,7 @@ impl Room {
             room: vec![0.0; height],
             a: Vec::with_capacity(parameters * height),
             gram: vec![0.0; m * m],
+            tilted: Vec::new(),
             sums: Sums {
                 gradient: vec![0.0; parameters],
                 hessian: vec![0.0; parameters * parameters],
@@ -511,6 +549,7 @@ mod tests {
                             corner: width,
                         },
                         width,
+                        shift: None,
                     };
                     let gamma: Vec<f64> = (0..parameters).map(|_| 0.3 * rng.normal()).collect();
                     let at = |gamma: &[f64]| {

@@ -15,7 +15,7 @@
 //! robust fit is worth shows under the shift that it is meant to stand.
 
 use super::loss::{Labels, Loss};
-use super::{Examples, Fit, Linear, LinearModel, Options, Precision, Risk, Strength};
+use super::{Examples, Fit, Linear, LinearModel, Options, Perturbation, Precision, Risk, Strength};
 use crate::divergence::{Divergence, pairwise};
 use crate::measure::stream;
 use crate::optim::{Flow, Observer, Progress, Status};
@@ -144,6 +144,8 @@ pub struct Candidates {
     pub strengths: Vec<Strength>,
     /// Intercept and penalties.
     pub options: Options,
+    /// Where examples may be moved, in fits; scores are of examples as they are.
+    pub perturbation: Option<Perturbation>,
     /// When each fit ends.
     pub precision: Precision,
 }
@@ -152,7 +154,7 @@ impl Candidates {
     /// Candidates with an intercept, without penalties, fitted as exactly as by default.
     pub fn new(loss: Arc<dyn Loss>, divergence: Arc<dyn Divergence>, strengths: Vec<Strength>) -> Self {
         let (options, precision) = (Options::default(), Precision::default());
-        Candidates { loss, divergence, strengths, options, precision }
+        Candidates { loss, divergence, strengths, options, perturbation: None, precision }
     }
 
     /// The risk of each.
@@ -183,7 +185,10 @@ impl Candidates {
             if within(&begun) == Flow::Stop {
                 return Ok(Flow::Stop);
             }
-            let model = Linear::new(examples, self.loss.clone(), risk.clone(), self.options)?;
+            let mut model = Linear::new(examples, self.loss.clone(), risk.clone(), self.options)?;
+            if let Some(perturbation) = &self.perturbation {
+                model = model.perturbed(perturbation)?;
+            }
             let fit = model.fit(&self.precision, &mut within)?;
             if fit.status == Status::Interrupted {
                 return Ok(Flow::Stop);

@@ -39,7 +39,7 @@ Examples:
 Files written to --out:
   result.json   everything the fit found
   model.json    the model, to be loaded by predict and evaluate
-  weights.csv   one line a row: row, loss, weight in the worst case
+  weights.csv   one line a row: row, loss, weight in the worst case, distance with --move-price
   losses.svg    how the losses are distributed, and how the worst case weighs them (and .png)
   path.csv, path.svg                with --path: a line and a point each strength
   validation.csv, validation.svg    with --cross-validate: the scores of the candidates
@@ -157,6 +157,13 @@ pub struct FitArgs {
         help_heading = "Several strengths"
     )]
     pub shift: Option<String>,
+
+    /// Price κ at which the worst case may also move rows, for each unit of squared distance; without it they stay
+    ///
+    /// In units of the loss. Distances are in the units of the columns, with --standardize in standard deviations. Labels
+    /// stay, and so do features that --one-hot makes.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Problem")]
+    pub move_price: Option<f64>,
 
     /// Column that holds the rows' own weights p̂ (need not sum to 1; uniform without it)
     #[arg(long, value_name = "COLUMN", help_heading = "Problem")]

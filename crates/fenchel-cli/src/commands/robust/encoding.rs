@@ -163,6 +163,12 @@ impl Encoding {
         self.columns.iter().map(|column| column.width(self.base_level)).sum()
     }
 
+    /// Whether each feature is a column of numbers, not a value of one of text.
+    pub fn numbers(&self) -> Vec<bool> {
+        let of = |column: &Column| vec![column.categories.is_none(); column.width(self.base_level)];
+        self.columns.iter().flat_map(of).collect()
+    }
+
     /// The names of the features.
     pub fn names(&self) -> Vec<String> {
         let mut names = Vec::with_capacity(self.width());

@@ -27,6 +27,7 @@ struct Record {
     divergence: String,
     lambda: Option<f64>,
     radius: Option<f64>,
+    move_price: Option<f64>,
     weights: Option<String>,
     rows_left_out: usize,
     #[serde(flatten)]
@@ -93,8 +94,17 @@ fn evaluate(model: &Model, data: &Data, by: Option<usize>, args: &EvaluateArgs) 
         return Err(data.error(rows[at], target, message));
     }
     let risk = model.risk.risk()?;
-    let all =
-        Rows { losses: &losses, labels: examples.labels(), predictions: &predictions, weights: &masses };
+    let moved = match &model.risk.moves {
+        None => None,
+        Some(moves) => Some(moves.perturbation()?.moves(linear, &examples)?),
+    };
+    let all = Rows {
+        losses: &losses,
+        worst: moved.as_ref().map_or(&losses, |moved| &moved.losses),
+        labels: examples.labels(),
+        predictions: &predictions,
+        weights: &masses,
+    };
     let groups = by.map(|column| groups(model, &risk, (data, column), &rows, all)).transpose()?;
     Ok(Record {
         model: args.model.display().to_string(),
@@ -104,6 +114,7 @@ fn evaluate(model: &Model, data: &Data, by: Option<usize>, args: &EvaluateArgs) 
         divergence: model.risk.divergence.clone(),
         lambda: model.risk.lambda,
         radius: model.risk.radius,
+        move_price: model.risk.moves.as_ref().map(|moves| moves.price),
         weights: weighted.cloned(),
         rows_left_out: left_out,
         all: all.quality(loss, &risk)?,
@@ -134,8 +145,14 @@ fn groups(
     for (k, members) in members.iter().enumerate().filter(|(_, members)| !members.is_empty()) {
         let pick = |numbers: &[f64]| members.iter().map(|i| numbers[*i]).collect::<Vec<f64>>();
         let (losses, labels) = (pick(all.losses), pick(all.labels));
-        let (predictions, weights) = (pick(all.predictions), pick(all.weights));
-        let rows = Rows { losses: &losses, labels: &labels, predictions: &predictions, weights: &weights };
+        let (predictions, weights, worst) = (pick(all.predictions), pick(all.weights), pick(all.worst));
+        let rows = Rows {
+            losses: &losses,
+            worst: &worst,
+            labels: &labels,
+            predictions: &predictions,
+            weights: &weights,
+        };
         let quality = if weights.iter().any(|weight| *weight > 0.0) {
             Some(rows.quality(model.linear.loss(), risk)?)
         } else {
@@ -154,7 +171,7 @@ impl Record {
             ("CVaR", tails(&q.cvar)),
             ("largest loss", number(q.largest_loss)),
         ];
-        if !model.risk.is_mean() {
+        if model.risk.has_worst_case() {
             rows.push(("worst case", format!("{} ({})", number(q.worst_case), model.risk.words())));
         }
         if let Some(rmse) = q.rmse {
@@ -188,14 +205,14 @@ impl Record {
         let mut text = format!("{heading}\n\n{}", report::table(&rows));
         if let (Some(by), Some(groups)) = (&self.by, &self.groups) {
             text.push('\n');
-            text.push_str(&group_table(by, groups, model.risk.is_mean()));
+            text.push_str(&group_table(by, groups, model.risk.has_worst_case()));
         }
         text
     }
 }
 
 /// One line a group.
-fn group_table(by: &str, groups: &[Group], is_mean: bool) -> String {
+fn group_table(by: &str, groups: &[Group], has_worst_case: bool) -> String {
     let mut shown: Vec<&Group> = groups.iter().collect();
     if shown.len() > SHOWN {
         let mean = |group: &Group| group.quality.as_ref().map_or(f64::NEG_INFINITY, |q| q.mean_loss);
@@ -206,7 +223,7 @@ fn group_table(by: &str, groups: &[Group], is_mean: bool) -> String {
     let mut head = vec![shortened(by), "rows".to_owned(), "mean".to_owned()];
     head.extend(SHARES.iter().map(|share| format!("{} %", 100.0 * share)));
     head.push("largest".to_owned());
-    if !is_mean {
+    if has_worst_case {
         head.push("worst case".to_owned());
     }
     head.extend((if accurate { &["accuracy"][..] } else { &["RMSE", "R²"] }).iter().map(|s| (*s).to_owned()));
@@ -220,7 +237,7 @@ fn group_table(by: &str, groups: &[Group], is_mean: bool) -> String {
                 line.extend([report::count(q.rows as u64), number(q.mean_loss)]);
                 line.extend(q.cvar.iter().map(|tail| number(tail.value)));
                 line.push(number(q.largest_loss));
-                if !is_mean {
+                if has_worst_case {
                     line.push(number(q.worst_case));
                 }
                 let last = if accurate { vec![q.accuracy] } else { vec![q.rmse, q.r2] };

@@ -13,7 +13,7 @@ use super::watch::{Stage, Watch};
 use crate::failure::{Failure, Result};
 use fenchel::Error;
 use fenchel::optim::Status;
-use fenchel::robust::{Fit, LinearModel, Precision, Risk};
+use fenchel::robust::{Fit, LinearModel, Precision};
 
 /// A fit, and the model that it leads to.
 pub struct Fitted {
@@ -82,7 +82,7 @@ fn fit_here(
     let mut ordinary = None;
     if plan.is_relative() {
         watch.begin(Stage::Fit);
-        let fit = problem.linear(Risk::mean())?.fit(&precision(watch), watch)?;
+        let fit = problem.ordinary()?.fit(&precision(watch), watch)?;
         // To the bit what a run with --divergence mean tells.
         ordinary = Some(statistics::mean(&model_of(problem, &fit)?.1, problem.examples.weights())?);
     }
@@ -126,7 +126,8 @@ fn fit_here(
     fit.seconds = watch.seconds();
     let (linear, losses) = model_of(problem, &fit)?;
     let names = (problem.target.clone(), problem.classes.clone(), problem.weights.clone());
-    let model = Model::new(names, Setting::of(&risk), problem.encoding.clone(), linear);
+    let setting = Setting { moves: problem.moves().cloned(), ..Setting::of(&risk) };
+    let model = Model::new(names, setting, problem.encoding.clone(), linear);
     let (factor, solver) = (given.factor(), plan.solver.name());
     Ok(Fitted { fit, model, losses, ordinary, factor, solver, training, path, validation })
 }

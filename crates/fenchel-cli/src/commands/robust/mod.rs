@@ -8,6 +8,7 @@ mod evaluate;
 mod fit;
 mod labels;
 mod model;
+mod moves;
 mod output;
 mod path;
 mod pictures;

@@ -107,6 +107,17 @@ impl Model {
         if self.classes.len() != wanted {
             return Some(format!("it has {} classes; {wanted} are wanted", self.classes.len()));
         }
+        if let Some(moves) = &self.risk.moves {
+            if moves.units.len() != features {
+                return Some(format!(
+                    "it has {} units of distance for {features} features",
+                    moves.units.len()
+                ));
+            }
+            if let Err(e) = moves.perturbation() {
+                return Some(e.to_string());
+            }
+        }
         self.risk.risk().err().map(|e| e.to_string())
     }
 

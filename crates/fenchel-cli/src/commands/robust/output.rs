@@ -24,6 +24,8 @@ pub struct Report<'a> {
     pub mean_loss: f64,
     /// Mean of the losses under the weights of the worst case.
     pub worst_mean_loss: f64,
+    /// How far rows are moved in the worst case, on average under its weights.
+    pub mean_distance: Option<f64>,
     /// The largest loss.
     pub largest_loss: f64,
     /// Means of the tails of the losses.
@@ -69,6 +71,10 @@ impl<'a> Report<'a> {
             fitted,
             mean_loss: statistics::mean(losses, own)?,
             worst_mean_loss: statistics::mean(losses, p)?,
+            mean_distance: match &fitted.fit.distances[..] {
+                [] => None,
+                distances => Some(statistics::mean(distances, p)?),
+            },
             largest_loss: statistics::largest(losses, own),
             cvar: statistics::tails(losses, own)?,
             heaviest: statistics::heaviest(p, losses).into_iter().map(heavy).collect(),
@@ -123,12 +129,20 @@ pub fn write(directory: &Directory, report: &mut Report<'_>, args: &FitArgs) -> 
     Ok(())
 }
 
-/// row, loss, weight: one line a row that was used.
+/// row, loss, weight and, where it may be moved, by how much: one line a row that was used.
 fn weights(report: &Report<'_>) -> String {
-    let mut text = String::from("row,loss,weight\n");
     let fitted = report.fitted;
-    for ((row, loss), weight) in report.problem.rows.iter().zip(&fitted.losses).zip(&fitted.fit.weights) {
-        text.push_str(&format!("{row},{},{}\n", report::exact(*loss), report::exact(*weight)));
+    let distances = &fitted.fit.distances;
+    let mut text =
+        String::from(if distances.is_empty() { "row,loss,weight" } else { "row,loss,weight,distance" });
+    text.push('\n');
+    let rows = report.problem.rows.iter().zip(&fitted.losses).zip(&fitted.fit.weights);
+    for (i, ((row, loss), weight)) in rows.enumerate() {
+        text.push_str(&format!("{row},{},{}", report::exact(*loss), report::exact(*weight)));
+        if let Some(distance) = distances.get(i) {
+            text.push_str(&format!(",{}", report::exact(*distance)));
+        }
+        text.push('\n');
     }
     text
 }

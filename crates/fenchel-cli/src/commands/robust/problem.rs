@@ -4,6 +4,7 @@ use super::args::FitArgs;
 use super::data::{Data, Values, meant, shortened};
 use super::encoding::{self, Chosen, Encoding, Missing, complete};
 use super::labels;
+use super::moves::Moves;
 use crate::failure::{Failure, Result};
 use crate::input::Columns;
 use crate::report;
@@ -32,6 +33,8 @@ pub struct Problem {
     column: usize,
     loss: Arc<dyn Loss>,
     options: Options,
+    /// Where rows may be moved.
+    moves: Option<Moves>,
 }
 
 impl Problem {
@@ -63,7 +66,10 @@ impl Problem {
             return Err(Failure::new(format!("'{name}' cannot be both --target and --weights")));
         }
         let chosen = features(&data, &names, target, weights)?;
-        Problem::of(data, (chosen, target, weights), args.missing, (loss, options))
+        let mut problem = Problem::of(data, (chosen, target, weights), args.missing, (loss, options))?;
+        let deviations = options.standardise.then(|| problem.deviations());
+        problem.moves = args.move_price.map(|price| Moves::new(price, &problem.encoding, deviations));
+        Ok(problem)
     }
 
     /// The problem of these columns.
@@ -103,12 +109,38 @@ impl Problem {
         let examples = Examples::new(encoding.width(), features, numbers)?.weighted(masses)?;
         let name = |column: usize| data.names()[column].to_owned();
         let (column, target, weights) = (target, name(target), weights.map(name));
-        Ok(Problem { data, rows, examples, target, classes, weights, encoding, column, loss, options })
+        Ok(Problem {
+            data,
+            rows,
+            examples,
+            target,
+            classes,
+            weights,
+            encoding,
+            column,
+            loss,
+            options,
+            moves: None,
+        })
     }
 
     /// A linear model of these rows, to be fitted with a risk.
     pub fn linear(&self, risk: Risk) -> Result<Linear<'_>> {
-        Ok(Linear::new(&self.examples, self.loss.clone(), risk, self.options)?)
+        let linear = Linear::new(&self.examples, self.loss.clone(), risk, self.options)?;
+        Ok(match &self.moves {
+            Some(moves) => linear.perturbed(&moves.perturbation()?)?,
+            None => linear,
+        })
+    }
+
+    /// The ordinary one: of rows as they are.
+    pub fn ordinary(&self) -> Result<Linear<'_>> {
+        Ok(Linear::new(&self.examples, self.loss.clone(), Risk::mean(), self.options)?)
+    }
+
+    /// How rows may be moved.
+    pub fn moves(&self) -> Option<&Moves> {
+        self.moves.as_ref()
     }
 
     /// The loss.
@@ -152,6 +184,7 @@ pub fn settings(args: &FitArgs) -> Result<(Arc<dyn Loss>, Options)> {
         ("--l1", args.l1, false),
         ("--tolerance", args.tolerance, true),
         ("--max-time", args.max_time, true),
+        ("--move-price", args.move_price.unwrap_or(1.0), true),
     ] {
         let fits = value.is_finite() && if least { value > 0.0 } else { value >= 0.0 };
         if !fits {

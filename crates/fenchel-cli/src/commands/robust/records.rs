@@ -30,6 +30,8 @@ struct Record<'a> {
     divergence: &'a str,
     lambda: Option<f64>,
     radius: Option<f64>,
+    move_price: Option<f64>,
+    mean_distance: Option<f64>,
     mean_loss: f64,
     ordinary_mean_loss: Option<f64>,
     worst_mean_loss: f64,
@@ -158,6 +160,8 @@ pub struct Basis<'a> {
     pub names: &'a [String],
     /// Mean of the losses, of the ordinary fit if that was made, under the weights of the worst case; and the largest.
     pub losses: (f64, Option<f64>, f64, f64),
+    /// How far rows are moved in the worst case, on average, where they may be.
+    pub mean_distance: Option<f64>,
     /// Means of the tails of the losses.
     pub cvar: &'a [Tail],
     /// The rows with the largest weights.
@@ -197,6 +201,8 @@ impl<'a> Record<'a> {
             divergence: &risk.divergence,
             lambda: strength(fit.lambda),
             radius: strength(fit.radius),
+            move_price: risk.moves.as_ref().map(|moves| moves.price),
+            mean_distance: basis.mean_distance,
             mean_loss,
             ordinary_mean_loss,
             worst_mean_loss,
@@ -245,6 +251,7 @@ pub fn json(report: &Report<'_>) -> Result<String> {
         options: problem.options(),
         names: &report.names,
         losses: (report.mean_loss, fitted.ordinary, report.worst_mean_loss, report.largest_loss),
+        mean_distance: report.mean_distance,
         cvar: &report.cvar,
         heaviest: &report.heaviest,
         data: problem.data.label(),

@@ -102,9 +102,11 @@ impl Solver {
         if method.is_none() && name != PASSES {
             return Err(Error::unknown("solver", name, registry().into_iter().map(|entry| entry.0)).into());
         }
-        for (option, is_given) in
-            [("--path", args.path.is_some()), ("--cross-validate", args.cross_validate.is_some())]
-        {
+        for (option, is_given) in [
+            ("--path", args.path.is_some()),
+            ("--cross-validate", args.cross_validate.is_some()),
+            ("--move-price", args.move_price.is_some()),
+        ] {
             if is_given {
                 return Err(Failure::new(format!("{option} takes exact fits; leave --solver {name} out")));
             }

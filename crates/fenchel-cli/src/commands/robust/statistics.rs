@@ -89,6 +89,8 @@ pub struct Quality {
 pub struct Rows<'a> {
     /// The model's losses.
     pub losses: &'a [f64],
+    /// The losses that the risk is of: the same, unless rows are moved.
+    pub worst: &'a [f64],
     /// Labels as the loss takes them.
     pub labels: &'a [f64],
     /// Predictions on the same scale.
@@ -100,7 +102,7 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     /// Everything there is to say.
     pub fn quality(&self, loss: &dyn Loss, risk: &Risk) -> Result<Quality> {
-        let Rows { losses, labels, predictions, weights } = *self;
+        let Rows { losses, worst, labels, predictions, weights } = *self;
         let mut p = vec![0.0; losses.len()];
         let (mut rmse, mut r2, mut accuracy) = (None, None, None);
         let pairs = || labels.iter().zip(predictions);
@@ -125,7 +127,7 @@ impl Rows<'_> {
             rows: losses.len(),
             mean_loss: mean(losses, weights)?,
             cvar: tails(losses, weights)?,
-            worst_case: risk.of(losses, weights, &mut p)?.value,
+            worst_case: risk.of(worst, weights, &mut p)?.value,
             largest_loss: largest(losses, weights),
             rmse,
             r2,
@@ -151,6 +153,7 @@ mod tests {
     fn known_numbers() {
         let rows = Rows {
             losses: &[4.0, 0.0, 1.0, 9.0],
+            worst: &[4.0, 0.0, 1.0, 9.0],
             labels: &[1.0, 2.0, 3.0, 100.0],
             predictions: &[3.0, 2.0, 4.0, 97.0],
             weights: &[1.0, 1.0, 2.0, 0.0],
@@ -169,6 +172,7 @@ mod tests {
     fn shares_of_classes_that_are_right() {
         let rows = Rows {
             losses: &[1.0, 2.0, 3.0],
+            worst: &[1.0, 2.0, 3.0],
             labels: &[1.0, -1.0, 1.0],
             predictions: &[1.0, 1.0, 1.0],
             weights: &[1.0, 1.0, 2.0],
@@ -179,8 +183,13 @@ mod tests {
 
     #[test]
     fn labels_that_do_not_vary_have_no_r2() {
-        let rows =
-            Rows { losses: &[1.0, 1.0], labels: &[2.0, 2.0], predictions: &[1.0, 3.0], weights: &[1.0; 2] };
+        let rows = Rows {
+            losses: &[1.0, 1.0],
+            worst: &[1.0, 1.0],
+            labels: &[2.0, 2.0],
+            predictions: &[1.0, 3.0],
+            weights: &[1.0; 2],
+        };
         let found = rows.quality(&*parse("squared").unwrap(), &Risk::mean()).unwrap();
         assert_eq!((found.rmse, found.r2), (Some(1.0), None));
     }

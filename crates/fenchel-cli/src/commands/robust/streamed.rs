@@ -49,8 +49,11 @@ pub fn run(args: &FitArgs, plan: &Plan) -> Result<Option<Outcome>> {
     if !args.one_hot.is_empty() {
         return Err(in_memory("--one-hot"));
     }
-    for (option, given) in [("--path", plan.path.is_some()), ("--cross-validate", plan.validation.is_some())]
-    {
+    for (option, given) in [
+        ("--path", plan.path.is_some()),
+        ("--cross-validate", plan.validation.is_some()),
+        ("--move-price", args.move_price.is_some()),
+    ] {
         if given {
             return Err(in_memory(option));
         }
@@ -212,6 +215,7 @@ impl Fitted {
             data: label(args),
             streamed: true,
             rows: self.examples.len(),
+            mean_distance: None,
             solver: (self.solver, self.training.as_ref()),
             tolerance: args.tolerance,
             files,

@@ -1,6 +1,7 @@
 //! How far the worst case may stray: the divergence and its strength, from options and from a model.
 
 use super::args::FitArgs;
+use super::moves::Moves;
 use crate::failure::{Failure, Result};
 use fenchel::Error;
 use fenchel::divergence::{self, Divergence};
@@ -49,6 +50,9 @@ pub struct Setting {
     /// The radius, if that was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub radius: Option<f64>,
+    /// Where rows may be moved as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
 }
 
 impl Wanted {
@@ -262,14 +266,14 @@ impl Setting {
     /// What is kept of a risk.
     pub fn of(risk: &Risk) -> Self {
         let Some(divergence) = risk.divergence() else {
-            return Setting { divergence: MEAN.to_owned(), lambda: None, radius: None };
+            return Setting { divergence: MEAN.to_owned(), lambda: None, radius: None, moves: None };
         };
         let (lambda, radius) = match risk.strength() {
             _ if !divergence.is_smooth() => (None, None),
             Strength::Penalty(lambda) => (Some(lambda), None),
             Strength::Radius(radius) => (None, Some(radius)),
         };
-        Setting { divergence: divergence.name(), lambda, radius }
+        Setting { divergence: divergence.name(), lambda, radius, moves: None }
     }
 
     /// The risk again.
@@ -291,13 +295,19 @@ impl Setting {
         self.divergence == MEAN
     }
 
+    /// Whether the worst case is another than the mean of the losses.
+    pub fn has_worst_case(&self) -> bool {
+        !self.is_mean() || self.moves.is_some()
+    }
+
     /// Divergence and strength in words.
     pub fn words(&self) -> String {
-        match self.strength_in_words() {
+        let weights = match self.strength_in_words() {
             Some(strength) => format!("divergence {}, {strength}", self.divergence),
             None if self.is_mean() => "ordinary mean".to_owned(),
             None => format!("divergence {}", self.divergence),
-        }
+        };
+        self.moves.as_ref().map_or(weights.clone(), |moves| format!("{weights}, {}", moves.words()))
     }
 
     /// λ or the radius in words, if there is one.
@@ -339,7 +349,7 @@ mod tests {
             assert_eq!(of(&again), of(&risk), "{name}");
         }
         assert!(Setting::of(&Risk::mean()).risk().unwrap().divergence().is_none());
-        let both = Setting { divergence: "kl".into(), lambda: Some(1.0), radius: Some(1.0) };
+        let both = Setting { divergence: "kl".into(), lambda: Some(1.0), radius: Some(1.0), moves: None };
         assert!(both.risk().is_err());
     }
 }

@@ -28,6 +28,11 @@ pub fn table(report: &Report<'_>) -> String {
     }
     rows.extend(tables::choice(report).map(|choice| ("chosen", choice)));
     let options = report.problem.options();
+    if let Some(distance) = report.mean_distance {
+        let units = if options.standardise { " standard deviations" } else { "" };
+        let weighed = if is_mean { "" } else { " with the weights of the worst case" };
+        rows.push(("moved", format!("by {}{units} on average{weighed}", number(distance))));
+    }
     let penalties: Vec<String> = [("ℓ2", options.l2), ("ℓ1", options.l1)]
         .iter()
         .filter(|(_, strength)| *strength > 0.0)

@@ -1,5 +1,6 @@
 //! The strength that does best on rows that were held out.
 
+use super::moves::Moves;
 use super::plan::{Choice, Plan};
 use super::problem::Problem;
 use super::strength::{self, Given};
@@ -94,6 +95,7 @@ pub fn choose(
     };
     let candidates = Candidates {
         options: problem.options(),
+        perturbation: problem.moves().map(Moves::perturbation).transpose()?,
         precision: Precision { tolerance, max_seconds: None, ..Precision::default() },
         ..Candidates::new(
             problem.loss().clone(),

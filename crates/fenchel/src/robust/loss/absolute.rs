@@ -1,6 +1,6 @@
 //! Least absolute deviations.
 
-use super::{Derivatives, Entry, Labels, Loss, number};
+use super::{Derivatives, Entry, Labels, Loss, Shape, number};
 use crate::robust::corner::{modulus, modulus_conjugate};
 use std::sync::Arc;
 
@@ -42,5 +42,8 @@ impl Loss for Absolute {
     }
     fn smoothed(&self, width: f64) -> Option<Arc<dyn Loss>> {
         (width >= 0.0 && width.is_finite()).then(|| Arc::new(Absolute { width }) as Arc<dyn Loss>)
+    }
+    fn shape(&self) -> Option<Shape> {
+        (self.width == 0.0).then_some(Shape { slopes: (-1.0, 1.0), square: 0.0, entropy: 0.0, margin: 0.0 })
     }
 }

@@ -1,6 +1,6 @@
 //! The hinge of support vector machines.
 
-use super::{Derivatives, Entry, Labels, Loss, number};
+use super::{Derivatives, Entry, Labels, Loss, Shape, number};
 use crate::robust::corner::{ramp, ramp_conjugate};
 use std::sync::Arc;
 
@@ -43,5 +43,8 @@ impl Loss for Hinge {
     }
     fn smoothed(&self, width: f64) -> Option<Arc<dyn Loss>> {
         (width >= 0.0 && width.is_finite()).then(|| Arc::new(Hinge { width }) as Arc<dyn Loss>)
+    }
+    fn shape(&self) -> Option<Shape> {
+        (self.width == 0.0).then_some(Shape { slopes: (0.0, 1.0), square: 0.0, entropy: 0.0, margin: 1.0 })
     }
 }

@@ -1,6 +1,6 @@
 //! Huber's loss.
 
-use super::{Derivatives, Entry, Labels, Loss, Parameter, number};
+use super::{Derivatives, Entry, Labels, Loss, Parameter, Shape, number};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -50,5 +50,8 @@ impl Loss for Huber {
     }
     fn conjugate(&self, a: &[f64], y: f64) -> f64 {
         if a[0].abs() > self.delta { f64::INFINITY } else { a[0] * (0.5 * a[0] + y) }
+    }
+    fn shape(&self) -> Option<Shape> {
+        Some(Shape { slopes: (-self.delta, self.delta), square: 1.0, entropy: 0.0, margin: 0.0 })
     }
 }

@@ -1,6 +1,6 @@
 //! Logistic regression.
 
-use super::{Derivatives, Entry, Labels, Loss, number};
+use super::{Derivatives, Entry, Labels, Loss, Shape, number};
 use crate::robust::corner::{entropy, logistic, softplus};
 use std::sync::Arc;
 
@@ -33,5 +33,8 @@ impl Loss for Logistic {
     fn conjugate(&self, a: &[f64], y: f64) -> f64 {
         let b = -a[0] * y;
         if (0.0..=1.0).contains(&b) { -entropy(b) } else { f64::INFINITY }
+    }
+    fn shape(&self) -> Option<Shape> {
+        Some(Shape { slopes: (0.0, 1.0), square: 0.0, entropy: 1.0, margin: 0.0 })
     }
 }

@@ -21,6 +21,7 @@ mod logistic;
 mod multinomial;
 mod poisson;
 mod quantile;
+mod shape;
 mod smoothed_hinge;
 mod squared;
 
@@ -31,8 +32,11 @@ pub use logistic::Logistic;
 pub use multinomial::Multinomial;
 pub use poisson::Poisson;
 pub use quantile::Quantile;
+pub use shape::Shape;
 pub use smoothed_hinge::SmoothedHinge;
 pub use squared::Squared;
+
+pub(crate) use shape::{Kernel, Peak};
 
 use crate::{Error, Result};
 use std::fmt::Debug;
@@ -111,6 +115,11 @@ pub trait Loss: Debug + Send + Sync {
     /// The same loss for so many classes; `None`: it has no classes.
     fn for_classes(&self, classes: usize) -> Option<Arc<dyn Loss>> {
         let _ = classes;
+        None
+    }
+    /// What a loss of one score is made of; with it a model can be fitted to the worst case over moved examples, see
+    /// [`Perturbation`](super::Perturbation).
+    fn shape(&self) -> Option<Shape> {
         None
     }
 }

@@ -1,6 +1,6 @@
 //! The check loss of quantile regression.
 
-use super::{Derivatives, Entry, Labels, Loss, Parameter, number};
+use super::{Derivatives, Entry, Labels, Loss, Parameter, Shape, number};
 use crate::robust::corner::{ramp, ramp_conjugate};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -60,5 +60,13 @@ impl Loss for Quantile {
     }
     fn smoothed(&self, width: f64) -> Option<Arc<dyn Loss>> {
         (width >= 0.0 && width.is_finite()).then(|| Arc::new(Quantile { width, ..*self }) as Arc<dyn Loss>)
+    }
+    fn shape(&self) -> Option<Shape> {
+        (self.width == 0.0).then_some(Shape {
+            slopes: (-self.level, 1.0 - self.level),
+            square: 0.0,
+            entropy: 0.0,
+            margin: 0.0,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! A hinge with a rounded corner.
 
-use super::{Derivatives, Entry, Labels, Loss, Parameter, number};
+use super::{Derivatives, Entry, Labels, Loss, Parameter, Shape, number};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -53,5 +53,8 @@ impl Loss for SmoothedHinge {
     fn conjugate(&self, a: &[f64], y: f64) -> f64 {
         let b = -a[0] * y;
         if (0.0..=1.0).contains(&b) { b * (0.5 * self.width * b - 1.0) } else { f64::INFINITY }
+    }
+    fn shape(&self) -> Option<Shape> {
+        Some(Shape { slopes: (0.0, 1.0), square: self.width, entropy: 0.0, margin: 1.0 })
     }
 }
