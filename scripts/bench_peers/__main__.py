@@ -11,7 +11,8 @@ from bench_peers.ours import ROOT
 WORK = ROOT / "target" / "bench-peers"
 
 DESCRIPTION = """\
-Side-by-side benchmarks of fenchel against scipy, numpy, JAX, OTT-JAX and POT,
+Side-by-side benchmarks of fenchel against scipy, numpy, JAX, OTT-JAX, POT, cvxpy
+and PyTorch,
 ours and theirs in turn in one run, printed as ratios.
 
   a  log-sum-exp of 10^7 numbers, f64 and f32, whole and by rows of 1,000, against
@@ -24,8 +25,8 @@ ours and theirs in turn in one run, printed as ratios.
      POT at their best step, all judged on one common sample; ours is not tuned
   d  the same with many atoms: N = 10^4, λ = 1e-3, and N = 10^5, λ = 1e-4 and none, in
      the plane, against OTT
-  e  robust least squares, fitted exactly, 20,640 × 8 and 10^6 × 20, against cvxpy with
-     Clarabel and scipy's L-BFGS
+  e  robust least squares, 20,640 × 8 and 10^6 × 20: exact fits against cvxpy with Clarabel
+     and scipy's L-BFGS, epochs of training against PyTorch; 10^7 × 20 from disk
 """
 
 EPILOG = """\

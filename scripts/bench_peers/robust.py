@@ -1,4 +1,4 @@
-"""e) Robust least squares, fitted exactly, against cvxpy with Clarabel and scipy's L-BFGS."""
+"""e) Robust least squares: exact fits against cvxpy with Clarabel and scipy's L-BFGS; see training.py for batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from bench_peers import ours
+from bench_peers import ours, training
 from bench_peers.report import Row, Section
 
 #: A peer's answer counts if its objective is within this of the best known, in relation to it.
@@ -159,8 +159,8 @@ def _rows(executable: Path, path: Path, data: np.ndarray, section: Section) -> N
 
 
 def run(work: Path, quick: bool) -> Section:
-    """Fit on tables of two sizes; quick: the smaller one."""
-    section = Section("e) robust least squares, exact, seconds")
+    """Fit and train on tables of two sizes, and from disk; quick: only the smaller one."""
+    section = Section("e) robust least squares: exact fits, epochs of training, rows from disk")
     try:
         executable = ours.build_bench("robust")
     except ours.Unavailable as error:
@@ -172,6 +172,9 @@ def run(work: Path, quick: bool) -> Section:
         path = work / f"robust-{rows}.npy"
         np.save(path, data)
         _rows(executable, path, data, section)
+        training.epochs(section, executable, path, data, quick)
+    if not quick:
+        training.streamed(section, work)
     section.remarks.append(
         "a peer that fails or ends more than 0.1% above our objective is marked with >: its time is a lower bound; "
         "Clarabel's counts cvxpy's compilation, ours is the best of several runs from the table in memory"

@@ -4,12 +4,12 @@
 //! column by the others with squared loss, exactly, several times, and prints one JSON object: `seconds` (the best),
 //! `objective`, `gap`, `status`, `iterations`. `--tolerance` is that of the certified gap.
 //!
-//! `… -- --train TABLE.npy --divergence kl --lambda 1 --batch 10` trains by joint stochastic gradients and prints
-//! `epochs_per_second`.
+//! `… -- --train TABLE.npy --method joint --lambda 1 --batch 10` trains by joint stochastic gradients, with the step and ρ of
+//! `--step` and `--rho`, and prints `epochs_per_second`; `--method passes` by passes, with nothing to tune.
 
 use fenchel::measure::file::Table;
 use fenchel::optim::Silent;
-use fenchel::robust::{Examples, Linear, Options, Precision, Risk, Sgd, Strength, loss};
+use fenchel::robust::{Examples, Linear, Options, Passes, Precision, Risk, Sgd, Strength, loss};
 use fenchel::{Error, Result, divergence};
 use std::time::Instant;
 
@@ -73,16 +73,24 @@ fn main() -> Result<()> {
             "status": fit.status, "iterations": fit.iterations,
         })
     } else {
-        let epochs = 10;
-        let settings = Sgd {
-            batch: number(&arguments, "--batch", 100)?,
-            step: Some(number(&arguments, "--step", 1e-6)?),
+        let (batch, epochs) = (number(&arguments, "--batch", 100)?, 10);
+        let passes = Passes { batch, epochs, seed: 0 };
+        let joint = Sgd {
+            batch,
             epochs,
+            step: Some(number(&arguments, "--step", 1e-6)?),
+            rho: Some(number(&arguments, "--rho", 0.1)?),
             ..Sgd::default()
         };
-        let (seconds, trained) = best(|| fresh()?.sgd(&settings, 1e-2, None, &mut Silent))?;
+        let method = argument(&arguments, "--method").unwrap_or("joint");
+        let (seconds, trained) = best(|| match method {
+            "joint" => fresh()?.sgd(&joint, 1e-2, None, &mut Silent),
+            "passes" => fresh()?.passes(&passes, 1e-300, None, &mut Silent),
+            other => Err(Error::unknown("method", other, ["joint", "passes"])),
+        })?;
+        let made = trained.history.len() - 1;
         serde_json::json!({
-            "name": "train", "epochs_per_second": f64::from(epochs) / seconds,
+            "name": "train", "epochs_per_second": made as f64 / seconds,
             "objective": trained.fit.objective, "status": trained.fit.status,
         })
     };
