@@ -109,6 +109,10 @@ fn classes_and_tables() {
     let run = place.run(&[&fit[..], &["--memory", LITTLE]].concat());
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.out.contains("rows of x.csv, read where they are; loss logistic"), "{}", run.out);
+    for (picture, says) in [("losses", "logistic loss of class"), ("convergence", "passes over the rows")] {
+        let text = place.read(&format!("fenchel-out/{picture}.svg"));
+        assert!(text.contains(says), "{text}");
+    }
     let model: serde_json::Value = serde_json::from_str(&place.read("fenchel-out/model.json")).unwrap();
     assert_eq!(model["classes"], serde_json::json!(["0", "1"]));
     let quality = place.run(&["robust", "evaluate", "fenchel-out/model.json", "x.csv", "--json"]).json();

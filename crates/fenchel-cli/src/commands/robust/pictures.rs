@@ -1,9 +1,11 @@
 //! What the pictures of a fit show.
 
+use super::model::Model;
 use super::output::Report;
 use super::table;
 use super::table::Parts;
 use crate::picture::{Axis, Chart, Drawing, LINES, Losses, Panel, Series, Style};
+use fenchel::robust::Fit;
 
 /// Lines of coefficients; more cannot be told apart.
 const SHOWN: usize = LINES.len();
@@ -38,24 +40,27 @@ pub fn of(report: &Report<'_>) -> Vec<Picture> {
 
 /// Losses under the rows' own weights and under those of the worst case.
 fn losses(report: &Report<'_>) -> Drawing {
-    let (fit, model) = (&report.fitted.fit, &report.fitted.model);
-    let own = report.problem.examples.weights();
-    let n = report.problem.rows.len();
+    let (fitted, own) = (report.fitted, report.problem.examples.weights());
+    losses_of(&fitted.fit, &fitted.model, &fitted.losses, own)
+}
+
+/// The same of any fit.
+pub fn losses_of(fit: &Fit, model: &Model, losses: &[f64], own: &[f64]) -> Drawing {
+    let n = losses.len();
     let title = format!(
         "{} loss of {}, {n} {}",
         model.linear.loss().name(),
-        super::data::shortened(&report.problem.target),
+        super::data::shortened(&model.target),
         if n == 1 { "row" } else { "rows" }
     );
-    let objective = table::objective(fit);
     let status = if fit.status.is_converged() {
         "converged".to_owned()
     } else {
         format!("NOT converged ({})", fit.status)
     };
-    let subtitle = format!("{}\nobjective {objective}, {status}", table::strength(report));
+    let subtitle = format!("{}\nobjective {}, {status}", model.risk.words(), table::objective(fit));
     let worst = (!model.risk.is_mean()).then_some(&fit.weights[..]);
-    Losses { losses: &report.fitted.losses, own, worst, title: &title, subtitle: &subtitle }.draw()
+    Losses { losses, own, worst, title: &title, subtitle: &subtitle }.draw()
 }
 
 /// Coefficients against the strength, and what it does to the losses.
@@ -127,8 +132,13 @@ fn validation(report: &Report<'_>) -> Drawing {
 
 /// The objective after each pass, and how far above the bound it is.
 fn convergence(report: &Report<'_>) -> Drawing {
-    let fit = &report.fitted.fit;
-    let history = report.fitted.training.as_ref().map_or(&[][..], |training| &training.history);
+    let fitted = report.fitted;
+    let history = fitted.training.as_ref().map_or(&[][..], |training| &training.history);
+    convergence_of(&fitted.fit, &fitted.model, history, report.tolerance)
+}
+
+/// The same of any fit.
+pub fn convergence_of(fit: &Fit, model: &Model, history: &[f64], tolerance: f64) -> Drawing {
     let passes = || Axis::linear("passes over the rows");
     let end = history.len().saturating_sub(1) as f64;
     let line = |of: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
@@ -138,7 +148,7 @@ fn convergence(report: &Report<'_>) -> Drawing {
     let style = Style { dots: history.len() <= DOTS, ..Style::line(LINES[0]) };
     let level = |value: f64| vec![(0.0, value), (end, value)];
     let positive = fit.lower_bound > 0.0 && history.iter().all(|value| *value > 0.0);
-    let label = format!("in units of the {} loss", report.problem.loss().name());
+    let label = format!("in units of the {} loss", model.linear.loss().name());
     let y = if positive { Axis::log(label) } else { Axis::linear(label) };
     let mut objective = Panel::new("Objective of all rows", passes(), y);
     objective.add(Series::new("after each pass", style, line(&|value| value)));
@@ -148,7 +158,7 @@ fn convergence(report: &Report<'_>) -> Drawing {
     let mut above = Panel::new("Above the lower bound", passes(), Axis::log("as a share of the objective"));
     let share = |value: f64| (value - fit.lower_bound) / fit.objective.abs().max(f64::MIN_POSITIVE);
     above.add(Series::new("after each pass", style, line(&share)));
-    above.add(Series::new("tolerance", Style::dashed(LINES[1]), level(report.tolerance)));
+    above.add(Series::new("tolerance", Style::dashed(LINES[1]), level(tolerance)));
     let mut chart = Chart::new(2, 380.0, 300.0);
     chart.add(objective);
     chart.add(above);

@@ -5,6 +5,7 @@ use super::encoding::{Column, Encoding, Missing};
 use super::fit::pool;
 use super::model::Model;
 use super::output::Heavy;
+use super::pictures;
 use super::plan::Plan;
 use super::problem::settings;
 use super::records::{Basis, streamed_json};
@@ -194,11 +195,20 @@ impl Fitted {
             }
             Ok(())
         })?;
+        let mut files = vec![directory.join("result.json"), model, weights];
         // Pictures of another run would be taken for this one's.
         for name in ["losses", "path", "validation", "convergence"] {
             directory.remove_picture(name);
         }
-        let files = vec![directory.join("result.json"), model, weights];
+        if !args.no_pictures {
+            let (fit, own) = (&self.fit, self.examples.weights());
+            let losses = pictures::losses_of(fit, &self.model, &fit.losses, own);
+            files.extend(directory.draw("losses", &losses)?);
+            if let Some(training) = &self.training {
+                let passes = pictures::convergence_of(fit, &self.model, &training.history, args.tolerance);
+                files.extend(directory.draw("convergence", &passes)?);
+            }
+        }
         directory.put("result.json", self.json(args, &files)?.as_bytes())?;
         Ok(files)
     }

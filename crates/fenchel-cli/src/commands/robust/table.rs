@@ -97,13 +97,8 @@ fn heading(report: &Report<'_>) -> String {
         shortened(&problem.target),
         report::count(n as u64),
         problem.data.label(),
-        strength(report)
+        report.fitted.model.risk.words()
     )
-}
-
-/// Divergence and strength as they were asked for.
-pub fn strength(report: &Report<'_>) -> String {
-    report.fitted.model.risk.words()
 }
 
 /// How a fit ended, by passes or without.
