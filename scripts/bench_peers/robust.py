@@ -83,7 +83,7 @@ def clarabel(x: np.ndarray, y: np.ndarray, name: str, strength: float) -> Answer
     seconds = time.perf_counter() - start
     if theta.value is None:
         return Answer(seconds, None)
-    return Answer(seconds, risk((x @ theta.value - y) ** 2, name, strength))
+    return Answer(seconds, float(risk((x @ theta.value - y) ** 2, name, strength)))
 
 
 def lbfgs(x: np.ndarray, y: np.ndarray, name: str, strength: float) -> Answer | None:
@@ -118,7 +118,7 @@ def lbfgs(x: np.ndarray, y: np.ndarray, name: str, strength: float) -> Answer | 
     )
     seconds = time.perf_counter() - start
     theta = found.x[: x.shape[1]]
-    return Answer(seconds, risk((x @ theta - y) ** 2, name, strength))
+    return Answer(seconds, float(risk((x @ theta - y) ** 2, name, strength)))
 
 
 def _fit(executable: Path, path: Path, name: str, strength: float) -> dict[str, Any]:
