@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::registry::{Entry, Parameter};
+use super::sum::Tree;
 use super::{Divergence, Mass, sweep};
 use crate::error::{Error, Result};
 use crate::simd;
@@ -145,6 +146,27 @@ impl Divergence for SafeKl {
             let t = a * left;
             (t, t * left)
         })
+    }
+    fn conj_sum(&self, x: &[f64], eta: &[f64], theta: f64) -> f64 {
+        // log(1 + e^s) = max(s, 0) + log(1 + e^{−|s|}), s = x − θ + log ρ, a block at a time.
+        const BLOCK: usize = 256;
+        let shift = self.rho.ln() - theta;
+        let (mut s, mut above) = ([0.0; BLOCK], [0.0; BLOCK]);
+        let mut total = Tree::<1>::new();
+        for (x, eta) in x.chunks(BLOCK).zip(eta.chunks(BLOCK)) {
+            let (s, above) = (&mut s[..x.len()], &mut above[..x.len()]);
+            simd::vectorize(|| {
+                for ((s, above), x) in s.iter_mut().zip(above.iter_mut()).zip(x) {
+                    let z = x + shift;
+                    (*s, *above) = (-z.abs(), z.max(0.0));
+                }
+            });
+            let most = simd::dot(above, eta);
+            simd::exp_into(s, above);
+            simd::log1p_into(above, s);
+            total.push([most + simd::dot(s, eta)]);
+        }
+        total.total()[0] / self.rho - (1.0 - self.centre) * simd::sum(eta)
     }
     fn conj_sum_prepared(&self, x: &mut [f64], z: &mut [f64], eta: &[f64], theta: f64) -> f64 {
         let scale = self.rho * (-theta).exp();

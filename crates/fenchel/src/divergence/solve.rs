@@ -135,6 +135,15 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
     let mut passes = 0;
     // The anchor moves, rarely, to an atom near the root: threshold and scores then share their digits.
     let mut theta = start.map_or(f64::NAN, |tau| (tau - max) / row.lambda);
+    // Where weights are capped the root can be far below the top, and a start tells where.
+    if cap.is_finite() && theta < -FAR {
+        let tau = max + row.lambda * theta;
+        let near = nearest(row.u, tau);
+        if near != usize::MAX && row.eta[near] > 0.0 {
+            anchor = row.u[near];
+            theta = (tau - anchor) / row.lambda;
+        }
+    }
     let mut round = 0;
     let mut jump;
     let prepared = loop {
@@ -168,7 +177,7 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
         theta = root.theta;
         jump = root.jump;
         round += 1;
-        let far = theta.abs() > 256.0 * (1.0 + slope_at_one.abs()).max(1.0)
+        let far = theta.abs() > FAR * (1.0 + slope_at_one.abs()).max(1.0)
             || (prepared && theta.abs() >= REACH - 1.0);
         if round > 3 || (!far && jump.is_none()) || (prepared && (best - 1.0).abs() < 1e-12) {
             break prepared;
@@ -201,6 +210,9 @@ pub(crate) fn solve_by_newton<D: Divergence + ?Sized>(
         margin: theta + div.s_max(),
     }
 }
+
+/// A threshold so far from the anchor has lost digits.
+const FAR: f64 = 256.0;
 
 /// e^{±690} and its products with weights stay inside the range of double precision.
 const REACH: f64 = 690.0;

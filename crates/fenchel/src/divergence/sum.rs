@@ -15,17 +15,17 @@ const LANES: usize = 8;
 const BLOCK: usize = 128;
 
 /// Block sums merged as a binary tree: partial sums of 2^k blocks wait at level k.
-struct Tree<const K: usize> {
+pub(super) struct Tree<const K: usize> {
     level: [[f64; K]; 40],
     count: usize,
 }
 
 impl<const K: usize> Tree<K> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Tree { level: [[0.0; K]; 40], count: 0 }
     }
 
-    fn push(&mut self, mut value: [f64; K]) {
+    pub(super) fn push(&mut self, mut value: [f64; K]) {
         let mut k = 0;
         while self.count >> k & 1 == 1 {
             for (v, held) in value.iter_mut().zip(self.level[k]) {
@@ -37,7 +37,7 @@ impl<const K: usize> Tree<K> {
         self.count += 1;
     }
 
-    fn total(&self) -> [f64; K] {
+    pub(super) fn total(&self) -> [f64; K] {
         let mut total = [0.0; K];
         for k in 0..usize::BITS as usize - self.count.leading_zeros() as usize {
             if self.count >> k & 1 == 1 {
