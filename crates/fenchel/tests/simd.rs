@@ -246,8 +246,7 @@ fn columns<T: Real>() {
             }
             // Added to what is there; above the diagonal nothing is touched.
             let mut gram = vec![T::ONE; m * m];
-            let mut room = vec![T::ZERO; n];
-            simd::add_gram_at(level, &xs, &ws, &mut room, &mut gram);
+            simd::add_gram_at(level, &xs, &ws, &mut gram);
             for i in 0..m {
                 for j in 0..m {
                     let sum: f64 = (0..n).map(|r| w[r] * x[i * n + r] * x[j * n + r]).sum();

@@ -6,6 +6,9 @@ use crate::divergence::pairwise;
 use crate::{Error, Result};
 use rayon::prelude::*;
 
+/// Rows that are summed one after another; sums of so many are added in pairs.
+const ROWS: usize = 128;
+
 /// Rows of features, a label and a weight each.
 ///
 /// ```
@@ -102,27 +105,52 @@ impl Examples {
     /// # Ok::<(), fenchel::Error>(())
     /// ```
     pub fn moments(&self, centred: bool) -> Vec<(f64, f64)> {
-        let (n, d, weights) = (self.len(), self.width, &self.weights);
+        let d = self.width;
+        if d == 0 {
+            return Vec::new();
+        }
+        let largest = |rows: &[f64]| {
+            let mut most = vec![0.0_f64; d];
+            for row in rows.chunks_exact(d) {
+                most.iter_mut().zip(row).for_each(|(most, x)| *most = most.max(x.abs()));
+            }
+            most
+        };
+        let either = |mut a: Vec<f64>, b: Vec<f64>| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a = a.max(b));
+            a
+        };
+        let most = self.features.par_chunks(d * ROWS).map(largest).reduce(|| vec![0.0; d], either);
+        // In units of the largest, so that squares stay finite.
+        let unit = |j: usize, x: f64| if most[j] > 0.0 { x / most[j] } else { 0.0 };
+        let mean = if centred { self.sums(unit) } else { vec![0.0; d] };
+        let squares = self.sums(|j, x| (unit(j, x) - mean[j]).powi(2));
         (0..d)
-            .into_par_iter()
             .map(|j| {
-                let x = |i: usize| self.features[i * d + j];
-                let most = (0..n).fold(0.0_f64, |most, i| most.max(x(i).abs()));
-                if most == 0.0 {
-                    return (0.0, 0.0);
-                }
-                // In units of the largest, so that squares stay finite.
-                let mean = if centred { pairwise(n, |i| weights[i] * (x(i) / most)) } else { 0.0 };
-                let square = pairwise(n, |i| {
-                    let r = x(i) / most - mean;
-                    weights[i] * r * r
-                });
-                let deviation = square.sqrt();
+                let deviation = squares[j].sqrt();
                 // A constant leaves what rounding leaves.
-                let is_constant = centred && deviation <= 4.0 * f64::EPSILON * mean.abs();
-                (mean * most, if is_constant { 0.0 } else { deviation * most })
+                let is_constant = centred && deviation <= 4.0 * f64::EPSILON * mean[j].abs();
+                (mean[j] * most[j], if is_constant { 0.0 } else { deviation * most[j] })
             })
             .collect()
+    }
+
+    /// Σ_i p̂_i g(j, x_ij) for each feature j.
+    fn sums(&self, g: impl Fn(usize, f64) -> f64 + Sync) -> Vec<f64> {
+        let d = self.width;
+        let blocks = self.features.par_chunks(d * ROWS).zip(self.weights.par_chunks(ROWS));
+        let parts: Vec<Vec<f64>> = blocks
+            .map(|(rows, weights)| {
+                let mut part = vec![0.0; d];
+                for (row, weight) in rows.chunks_exact(d).zip(weights) {
+                    for (j, (sum, x)) in part.iter_mut().zip(row).enumerate() {
+                        *sum += weight * g(j, *x);
+                    }
+                }
+                part
+            })
+            .collect();
+        (0..d).map(|j| pairwise(parts.len(), |b| parts[b][j])).collect()
     }
 
     /// Whether labels are what a loss takes, and vary where they have to.

@@ -7,7 +7,7 @@ use super::perturbation::{Push, Shift};
 use super::risk::{Curvature, Risk, Worst};
 use super::streamed::{Files, Page};
 use crate::divergence::{Scratch, pairwise};
-use crate::simd::{add_gram, axpy, dot};
+use crate::simd::{add_gram, axpy, dot, vectorize};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -401,9 +401,6 @@ impl Objective<'_> {
             return;
         }
         let (w, room) = (&mut w[..n], &mut room[..n]);
-        let fill = |w: &mut [f64], of: &dyn Fn(usize) -> f64| {
-            w.iter_mut().zip(&*counting).for_each(|(w, i)| *w = of(*i));
-        };
         let parameters = m * k;
         // Scores bend together with τ.
         let bent = if t.is_empty() {
@@ -416,17 +413,17 @@ impl Objective<'_> {
             &tilted[..]
         };
         for c in 0..k {
-            fill(w, &|i| p[i] * slope[(i - first) * k + c]);
+            fill(w, counting, |i| p[i] * slope[(i - first) * k + c]);
             let gradient = &mut sums.gradient[c * m..(c + 1) * m];
             gradient.iter_mut().zip(x.chunks_exact(n)).for_each(|(sum, x)| *sum += dot(w, x));
             for other in 0..=c {
-                fill(w, &|i| p[i] * curvature[((i - first) * k + c) * k + other]);
+                fill(w, counting, |i| p[i] * curvature[((i - first) * k + c) * k + other]);
                 if w.iter().all(|w| *w == 0.0) {
                     continue;
                 }
                 let gram = &mut gram[..m * m];
                 gram.fill(0.0);
-                add_gram(bent, w, room, gram);
+                add_gram(bent, w, gram);
                 for r in 0..m {
                     for j in 0..if c == other { r + 1 } else { m } {
                         sums.hessian[(c * m + r) * parameters + other * m + j] +=
@@ -435,26 +432,35 @@ impl Objective<'_> {
                 }
             }
         }
-        fill(w, &|i| bend.d[i]);
+        fill(w, counting, |i| bend.d[i]);
         if w.iter().all(|w| *w == 0.0) {
             return;
         }
-        a.clear();
-        for c in 0..k {
-            for (x, origin) in x.chunks_exact(n).zip(&origin[c * m..]) {
-                a.extend(x.iter().zip(&*counting).map(|(x, i)| slope[(i - first) * k + c] * x - origin));
-            }
+        a.resize(parameters * n, 0.0);
+        for (c, a) in a.chunks_exact_mut(m * n).enumerate() {
+            fill(room, counting, |i| slope[(i - first) * k + c]);
+            vectorize(|| {
+                for ((a, x), origin) in a.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(&origin[c * m..]) {
+                    a.iter_mut().zip(x).zip(&*room).for_each(|((a, x), slope)| *a = slope * x - origin);
+                }
+            });
         }
         for (a, t) in a.chunks_exact_mut(n).zip(t) {
             a.iter_mut().zip(&*counting).for_each(|(a, i)| *a += pushes[*i].push * t);
         }
         sums.along.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
-        add_gram(a, w, room, &mut sums.hessian);
+        add_gram(a, w, &mut sums.hessian);
         if !bend.e.is_empty() {
-            fill(w, &|i| bend.e[i]);
+            fill(w, counting, |i| bend.e[i]);
             sums.across.iter_mut().zip(a.chunks_exact(n)).for_each(|(sum, a)| *sum += dot(w, a));
         }
     }
+}
+
+/// A number of each example that counts.
+#[inline]
+fn fill(out: &mut [f64], counting: &[usize], of: impl Fn(usize) -> f64) {
+    out.iter_mut().zip(counting).for_each(|(out, i)| *out = of(*i));
 }
 
 /// Sums of a task, and its room to work in.

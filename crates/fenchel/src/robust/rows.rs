@@ -19,7 +19,6 @@ pub(crate) struct Rows {
     z: Vec<f64>,
     w: Vec<f64>,
     column: Vec<f64>,
-    room: Vec<f64>,
     a: Vec<f64>,
     gram: Vec<f64>,
 }
@@ -42,7 +41,6 @@ impl Rows {
             (&mut self.losses, n),
             (&mut self.w, n),
             (&mut self.column, n),
-            (&mut self.room, n),
         ] {
             buffer.resize(size, 0.0);
         }
@@ -91,7 +89,7 @@ impl Rows {
                 }
                 self.gram.clear();
                 self.gram.resize(m * m, 0.0);
-                add_gram(&self.x, &column, &mut self.room, &mut self.gram);
+                add_gram(&self.x, &column, &mut self.gram);
                 for r in 0..m {
                     for j in 0..if c == other { r + 1 } else { m } {
                         to.hessian[(c * m + r) * size + other * m + j] += self.gram[r.max(j) * m + r.min(j)];
@@ -109,7 +107,7 @@ impl Rows {
                 }
             }
             self.a.extend((0..n).map(|_| -1.0));
-            add_gram(&self.a, &w, &mut self.room, to.hessian);
+            add_gram(&self.a, &w, to.hessian);
         }
         (self.w, self.column) = (w, column);
     }

@@ -192,13 +192,13 @@ pub fn combine_at<T: Real>(level: Level, x: &[T], a: &[T], out: &mut [T]) {
 }
 
 /// Add Σ_r w_r x_ir x_jr to out_ij for j ≤ i: columns x_i, one after another in `x`, as long as `w`; `out` is square,
-/// row by row, and its upper half is left alone. `room`, to work in, is as long as `w`.
+/// row by row, and its upper half is left alone.
 ///
 /// # Panics
 /// If the lengths do not fit together.
 #[inline]
-pub fn add_gram<T: Real>(x: &[T], w: &[T], room: &mut [T], out: &mut [T]) {
-    add_gram_at(level(), x, w, room, out);
+pub fn add_gram<T: Real>(x: &[T], w: &[T], out: &mut [T]) {
+    add_gram_at(level(), x, w, out);
 }
 
 /// [`add_gram`] at a level.
@@ -206,12 +206,11 @@ pub fn add_gram<T: Real>(x: &[T], w: &[T], room: &mut [T], out: &mut [T]) {
 /// # Panics
 /// If the lengths do not fit together.
 #[inline]
-pub fn add_gram_at<T: Real>(level: Level, x: &[T], w: &[T], room: &mut [T], out: &mut [T]) {
+pub fn add_gram_at<T: Real>(level: Level, x: &[T], w: &[T], out: &mut [T]) {
     let m = x.len().checked_div(w.len()).unwrap_or(0);
     assert_eq!(x.len(), m * w.len(), "add_gram: lengths of x and w");
     assert!(w.is_empty() || out.len() == m * m, "add_gram: length of out");
-    assert_eq!(room.len(), w.len(), "add_gram: length of room");
-    T::run(level, columns::Gram { x, w, room, out });
+    T::run(level, columns::Gram { x, w, out });
 }
 
 /// Write out_i = e^{x_i}.
