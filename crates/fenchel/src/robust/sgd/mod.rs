@@ -79,8 +79,8 @@ pub struct Sgd {
     pub momentum: f64,
     /// Whether the result is the mean over the second half of the steps instead of the last.
     pub averaging: bool,
-    /// Where the threshold α starts, in units of the losses; none: at 0 for weights that are bounded, as those of safe KL
-    /// are, else where it is best for the losses at the start.
+    /// Where the threshold α starts, in units of the losses; none: where it is best for the losses at the start. Where no step
+    /// is given either, it is put there again after each pass.
     pub alpha: Option<f64>,
     /// Seed of the order of examples.
     pub seed: u64,
@@ -220,10 +220,10 @@ impl Linear<'_> {
         let first = best.objective;
         let estimator = Estimator::new(settings.method, &risk, &exact, &state);
         let batches = Batches::new(&exact, settings.batch);
-        let bounded = risk.divergence().is_none_or(|f| f.cap().is_finite());
-        let best_alpha =
-            state.worst.map(|worst| worst.threshold).filter(|alpha| !bounded && alpha.is_finite());
-        let alpha = settings.alpha.or(best_alpha).unwrap_or(0.0);
+        let threshold = |state: &State| state.worst.map(|w| w.threshold).filter(|alpha| alpha.is_finite());
+        let alpha = settings.alpha.or(threshold(&state)).unwrap_or(0.0);
+        // The threshold is known after a pass: it has no step to be slow by.
+        let is_followed = settings.step.is_none() && settings.alpha.is_none();
         let from = Point { gamma, alpha, lambda: estimator.lambda() };
         let mut training = Training::new(&estimator, from.clone(), settings);
         let mut step = settings.step.unwrap_or(0.0);
@@ -268,6 +268,9 @@ impl Linear<'_> {
                     training.go_back(&kept);
                     step *= 0.5;
                 } else if state.value <= best.objective {
+                    if let Some(alpha) = threshold(&state).filter(|_| is_followed) {
+                        training.point.alpha = alpha;
+                    }
                     kept = training.clone();
                 }
             }
