@@ -79,8 +79,9 @@ pub struct Sgd {
     pub momentum: f64,
     /// Whether the result is the mean over the second half of the steps instead of the last.
     pub averaging: bool,
-    /// Where the threshold α starts, in units of the losses; none: where it is best for the losses at the start. Where no step
-    /// is given either, it is put there again after each pass.
+    /// Where the threshold α starts, in units of the losses; none: where it is best for the losses at the start, and there it is
+    /// put again after each pass. With a step given it is left to the method: it starts at 0 for weights that are bounded,
+    /// as those of safe KL are.
     pub alpha: Option<f64>,
     /// Seed of the order of examples.
     pub seed: u64,
@@ -221,9 +222,11 @@ impl Linear<'_> {
         let estimator = Estimator::new(settings.method, &risk, &exact, &state);
         let batches = Batches::new(&exact, settings.batch);
         let threshold = |state: &State| state.worst.map(|w| w.threshold).filter(|alpha| alpha.is_finite());
-        let alpha = settings.alpha.or(threshold(&state)).unwrap_or(0.0);
         // The threshold is known after a pass: it has no step to be slow by.
         let is_followed = settings.step.is_none() && settings.alpha.is_none();
+        let bounded = risk.divergence().is_none_or(|f| f.cap().is_finite());
+        let best_alpha = threshold(&state).filter(|_| is_followed || !bounded);
+        let alpha = settings.alpha.or(best_alpha).unwrap_or(0.0);
         let from = Point { gamma, alpha, lambda: estimator.lambda() };
         let mut training = Training::new(&estimator, from.clone(), settings);
         let mut step = settings.step.unwrap_or(0.0);
