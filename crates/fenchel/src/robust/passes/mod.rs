@@ -13,6 +13,7 @@
 //! and penalty. λ falls from the spread of the losses to its value within the first passes, so that the models hold. Memory is that of
 //! a batch and of two Hessians.
 
+mod mean;
 mod quadratic;
 
 use super::batch::{Batches, Pass};
@@ -26,6 +27,7 @@ use crate::measure::stream;
 use crate::optim::{Loop, Observer, Progress, Status};
 use crate::simd::dot;
 use crate::{Error, Result};
+use mean::Mean;
 use quadratic::Quadratic;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -221,6 +223,8 @@ struct Walk<'a> {
     len: usize,
     /// With a divergence that is smooth.
     f: Arc<dyn Divergence>,
+    /// Passes that go on towards the least mean loss.
+    nearing: f64,
     /// The λ to reach; none: a small share of the spread of the losses.
     target: Option<f64>,
     lambda: f64,
@@ -275,6 +279,7 @@ impl<'a> Walk<'a> {
         Ok(Walk {
             exact,
             len: exact.eta.len(),
+            nearing: if v.iter().any(|v| *v != 0.0) || std::env::var("ALWAYS").is_ok() { std::env::var("NEAR").map_or(0.5, |s| s.parse().unwrap()) } else { 0.0 },
             f,
             target: risk.is_smooth().then_some(lambda),
             lambda: f64::NAN,
@@ -309,7 +314,7 @@ impl<'a> Walk<'a> {
 
     /// Whether λ is where it shall be.
     fn is_at_last(&self) -> bool {
-        self.lambda <= self.wanted_lambda()
+        self.nearing <= 0.0 && self.lambda <= self.wanted_lambda()
     }
 
     fn wanted_lambda(&self) -> f64 {
@@ -350,7 +355,9 @@ impl<'a> Walk<'a> {
         self.admit();
         self.raise_threshold();
 
-        let (f, alpha, lambda) = (&*self.f, self.v[theta], self.lambda);
+        let f = self.f.clone();
+        let f: &dyn Divergence = if self.nearing > 0.0 { &Mean } else { &*f };
+        let (alpha, lambda) = (self.v[theta], self.lambda);
         self.now.mass += self.batch.eta.iter().sum::<f64>();
         self.now.c += self.batch.value(f, alpha, lambda, 1.0);
         let to = Derived { gradient: &mut self.now.b, hessian: &mut self.now.h };
@@ -358,6 +365,19 @@ impl<'a> Walk<'a> {
         self.seen = (self.seen + rows.iter().map(|i| self.exact.eta[*i as usize]).sum::<f64>()).min(1.0);
         self.rows += rows.len() as u64;
         self.advance();
+        if self.nearing > 0.0 {
+            self.nearing -= rows.len() as f64 / self.len as f64;
+            if self.nearing <= 0.0 {
+                self.lambda = f64::NAN;
+                if std::env::var("CLEAR").is_ok() {
+                    self.rows = 0;
+                    self.before.clear();
+                    self.now.clear();
+                } else {
+                    self.end_pass();
+                }
+            }
+        }
     }
 
     /// λ for this batch, and where the threshold starts.
@@ -380,7 +400,9 @@ impl<'a> Walk<'a> {
         let off = each.map(|(loss, eta)| eta * (loss - mean).abs()).sum::<f64>() / mass;
         self.spread = if self.lambda.is_nan() { off } else { 0.9 * self.spread + 0.1 * off };
         let widest = (top - mean).max(f64::MIN_POSITIVE);
-        if self.lambda.is_nan() {
+        if self.nearing > 0.0 {
+            self.lambda = widest;
+        } else if self.lambda.is_nan() {
             self.lambda = widest.max(self.wanted_lambda());
             let mut losses: Vec<f64> = self.batch.losses.clone();
             losses.extend(&self.kept.losses);
@@ -419,6 +441,9 @@ impl<'a> Walk<'a> {
     /// No kept example may weigh more than 1 by itself: exponentials would overflow.
     fn raise_threshold(&mut self) {
         let theta = self.v.len() - 1;
+        if self.nearing > 0.0 {
+            return;
+        }
         let f = &*self.f;
         let floor = self.kept.losses.iter().zip(&self.kept.eta).filter(|(_, eta)| **eta > 0.0).fold(
             f64::NEG_INFINITY,
@@ -452,7 +477,8 @@ impl<'a> Walk<'a> {
         } else if kept_mass > 0.0 {
             share = 1.0 / kept_mass;
         }
-        let (f, lambda) = (&*self.f, self.lambda);
+        let f: &dyn Divergence = if self.nearing > 0.0 { &Mean } else { &*self.f };
+        let lambda = self.lambda;
         let prior = theta as f64 / self.rows as f64;
         delta.fill(0.0);
         for round in 0..STEPS {
