@@ -60,7 +60,7 @@ fn main() {
                         most = most.max(r.history.len() - 1); conv += usize::from(r.fit.status.is_converged());
                         bad += usize::from(flag == "BAD");
                         if flag == "BAD" && std::env::var("SHOW").is_ok() { println!("   seed {seed} 5: {} 50: {}", off(5), off(50)); }
-                        if std::env::var("HIST").is_ok() { println!("   exact {:.5} {:?}", exact.objective, r.history.iter().take(12).map(|h| format!("{h:.4}")).collect::<Vec<_>>()); }
+                        if std::env::var("HIST").is_ok() { println!("   exact {:.5} {:?}", exact.objective, r.history.iter().take(51).map(|h| format!("{h:.4}")).collect::<Vec<_>>()); }
                     }
                     println!("{name:9} {l:6} b{batch:<5} start {start:<6} | 3: {w3:9.3}% 5: {w5:9.4}% 50: {w50:8.4}% | passes {most:2} conv {conv}/{seeds} gap {wg:.1e} bound {wb:.1e} {:.2}s {}", time.elapsed().as_secs_f64(), if bad > 0 { format!("BAD {bad}") } else { String::new() });
 

@@ -35,6 +35,8 @@ use std::sync::Arc;
 /// λ falls by this factor in so many passes at the soonest.
 const FALL: f64 = 6.0;
 const FALL_PASSES: f64 = 0.5;
+/// Passes that go to the least mean loss first, wherever the start.
+const NEARING: f64 = 0.5;
 /// Examples kept beside a batch, for each parameter.
 const KEPT: usize = 4;
 /// An example takes the place of a kept one if its loss is so many λ larger.
@@ -47,6 +49,11 @@ const ASTRAY: f64 = 0.5;
 const STEPS: usize = 2;
 /// Risks with corners are rounded over this share of the spread of the losses.
 const WIDTH: f64 = 3e-4;
+const FIRST_WIDTH: f64 = 1e-2;
+const WIDEST: f64 = 0.1;
+const ROUGH: f64 = 0.05;
+const LOST: f64 = 10.0;
+const GATHERING: f64 = 0.5;
 
 /// How often an observer is asked in a pass, about: in memory, and where it takes longer.
 const LOOKS: usize = 16;
@@ -157,13 +164,21 @@ impl Linear<'_> {
                 status = ended;
                 break;
             }
-            // Sums that mislead are thrown away.
-            let far =
-                state.value - best.objective > ASTRAY * best.objective.abs() || !state.value.is_finite();
-            worse = if far && walk.is_at_last() { worse + 1 } else { 0 };
-            if worse == 2 {
-                worse = 0;
-                walk.go_back(&best.gamma);
+            if walk.is_at_last() {
+                // Sums that mislead are thrown away.
+                let off = if state.value.is_finite() {
+                    (state.value - best.objective) / best.objective.abs()
+                } else {
+                    f64::INFINITY
+                };
+                walk.sharpen(is_best, off > ROUGH);
+                worse = if off > ASTRAY { worse + 1 } else { 0 };
+                if worse == 2 || off > LOST {
+                    worse = 0;
+                    let lambda = walk.retreat();
+                    stage(&exact, lambda).evaluate(&best.gamma, &mut state);
+                    walk.go_back(&best.gamma, state.worst.map_or(f64::NAN, |worst| worst.threshold));
+                }
             }
             // Where examples have to be read for it, once the objective hardly falls any more.
             if walk.is_at_last() && !(streamed && gain > PROMISING * best.wanted(tolerance)) {
@@ -223,8 +238,12 @@ struct Walk<'a> {
     len: usize,
     /// With a divergence that is smooth.
     f: Arc<dyn Divergence>,
-    /// Passes that go on towards the least mean loss.
+    /// Passes that still go towards the least mean loss.
     nearing: f64,
+    /// Passes in which no step is made.
+    gathering: f64,
+    /// Share of the spread that risks with corners are rounded over.
+    width: f64,
     /// The λ to reach; none: a small share of the spread of the losses.
     target: Option<f64>,
     lambda: f64,
@@ -279,8 +298,10 @@ impl<'a> Walk<'a> {
         Ok(Walk {
             exact,
             len: exact.eta.len(),
-            nearing: if v.iter().any(|v| *v != 0.0) || std::env::var("ALWAYS").is_ok() { std::env::var("NEAR").map_or(0.5, |s| s.parse().unwrap()) } else { 0.0 },
             f,
+            nearing: NEARING,
+            gathering: 0.0,
+            width: FIRST_WIDTH,
             target: risk.is_smooth().then_some(lambda),
             lambda: f64::NAN,
             pace: FALL_PASSES,
@@ -314,21 +335,41 @@ impl<'a> Walk<'a> {
 
     /// Whether λ is where it shall be.
     fn is_at_last(&self) -> bool {
-        self.nearing <= 0.0 && self.lambda <= self.wanted_lambda()
+        self.nearing <= 0.0 && self.gathering <= 0.0 && self.lambda <= self.wanted_lambda()
     }
 
     fn wanted_lambda(&self) -> f64 {
-        self.target.unwrap_or(WIDTH * self.spread).max(f64::MIN_POSITIVE)
+        self.target.unwrap_or(self.width * self.spread).max(f64::MIN_POSITIVE)
     }
 
-    /// From better coefficients once more, more slowly.
-    fn go_back(&mut self, gamma: &[f64]) {
+    /// How much is rounded follows what comes of it.
+    fn sharpen(&mut self, is_best: bool, is_rough: bool) {
+        if self.target.is_some() {
+            return;
+        }
+        if is_best {
+            self.width = (self.width / FALL).max(WIDTH);
+        } else if is_rough {
+            self.width = (FALL * self.width).min(WIDEST);
+            self.lambda = self.lambda.max(self.wanted_lambda());
+        }
+    }
+
+    /// A larger λ to go on from; it falls more slowly then.
+    fn retreat(&mut self) -> f64 {
+        self.pace *= 2.0;
+        self.lambda = FALL * FALL * self.wanted_lambda();
+        self.lambda
+    }
+
+    /// From better coefficients once more: sums are gathered there before the next step.
+    fn go_back(&mut self, gamma: &[f64], threshold: f64) {
         let theta = self.v.len() - 1;
         self.v[..theta].copy_from_slice(gamma);
+        self.v[theta] = threshold;
         self.before.clear();
         self.now.clear();
-        (self.lambda, self.rows) = (f64::NAN, 0);
-        self.pace *= 2.0;
+        self.gathering = GATHERING;
     }
 
     fn end_pass(&mut self) {
@@ -364,18 +405,17 @@ impl<'a> Walk<'a> {
         self.batch.add(f, alpha, lambda, 1.0, to);
         self.seen = (self.seen + rows.iter().map(|i| self.exact.eta[*i as usize]).sum::<f64>()).min(1.0);
         self.rows += rows.len() as u64;
+        let passed = rows.len() as f64 / self.len as f64;
+        if self.gathering > 0.0 {
+            self.gathering -= passed;
+            return;
+        }
         self.advance();
         if self.nearing > 0.0 {
-            self.nearing -= rows.len() as f64 / self.len as f64;
+            self.nearing -= passed;
             if self.nearing <= 0.0 {
                 self.lambda = f64::NAN;
-                if std::env::var("CLEAR").is_ok() {
-                    self.rows = 0;
-                    self.before.clear();
-                    self.now.clear();
-                } else {
-                    self.end_pass();
-                }
+                self.end_pass();
             }
         }
     }
@@ -402,6 +442,8 @@ impl<'a> Walk<'a> {
         let widest = (top - mean).max(f64::MIN_POSITIVE);
         if self.nearing > 0.0 {
             self.lambda = widest;
+        } else if self.gathering > 0.0 {
+            // λ and the threshold stay.
         } else if self.lambda.is_nan() {
             self.lambda = widest.max(self.wanted_lambda());
             let mut losses: Vec<f64> = self.batch.losses.clone();
