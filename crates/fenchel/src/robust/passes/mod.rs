@@ -22,7 +22,7 @@ use super::newton::scaled_solve;
 use super::objective::{Objective, Penalty, State};
 use super::rows::{Derived, Rows};
 use super::{Linear, Risk, Strength, Trained};
-use crate::divergence::{Divergence, Row, Scratch};
+use crate::divergence::{Divergence, Row, Scratch, pairwise};
 use crate::measure::stream;
 use crate::optim::{Loop, Observer, Progress, Status};
 use crate::simd::dot;
@@ -49,9 +49,10 @@ const ASTRAY: f64 = 0.5;
 const STEPS: usize = 2;
 /// Risks with corners are rounded over this share of the spread of the losses.
 const WIDTH: f64 = 3e-4;
-const FIRST_WIDTH: f64 = 1e-2;
+const FIRST_WIDTH: f64 = 0.03;
 const WIDEST: f64 = 0.1;
-const ROUGH: f64 = 0.05;
+const ROUGH: f64 = 0.02;
+const SHARPER: f64 = 2.0;
 const LOST: f64 = 10.0;
 const GATHERING: f64 = 0.5;
 
@@ -155,10 +156,12 @@ impl Linear<'_> {
             exact.evaluate(walk.gamma(), &mut state);
             self.check_files()?;
             history.push(state.value);
+            if std::env::var("TRACE").is_ok() { eprintln!("{epoch} {} λ {:e} width {:e} spread {:e} near {} gather {} pace {}", state.value, walk.lambda, walk.width, walk.spread, walk.nearing, walk.gathering, walk.pace); }
             let gain = best.objective - state.value;
             let is_best = gain > 0.0;
             if state.value < best.objective {
                 (best.objective, best.gamma) = (state.value, walk.gamma().to_vec());
+                walk.measure(&state.losses);
             }
             if let Some(ended) = ended {
                 status = ended;
@@ -171,7 +174,7 @@ impl Linear<'_> {
                 } else {
                     f64::INFINITY
                 };
-                walk.sharpen(is_best, off > ROUGH);
+                walk.sharpen(off > ROUGH);
                 worse = if off > ASTRAY { worse + 1 } else { 0 };
                 if worse == 2 || off > LOST {
                     worse = 0;
@@ -251,6 +254,8 @@ struct Walk<'a> {
     pace: f64,
     /// Mean size of what a loss is off their mean by, over the last rows.
     spread: f64,
+    /// Whether that is of all rows at the best coefficients.
+    is_measured: bool,
     /// (θ, α).
     v: Vec<f64>,
     penalty: Penalty,
@@ -306,6 +311,7 @@ impl<'a> Walk<'a> {
             lambda: f64::NAN,
             pace: FALL_PASSES,
             spread: 0.0,
+            is_measured: false,
             penalty: exact.penalty.clone(),
             kept: Rows::default(),
             room_for: settings.batch.min(PIECE) + KEPT * (size - 1),
@@ -342,15 +348,20 @@ impl<'a> Walk<'a> {
         self.target.unwrap_or(self.width * self.spread).max(f64::MIN_POSITIVE)
     }
 
+    /// The spread of all losses, at the best coefficients.
+    fn measure(&mut self, losses: &[f64]) {
+        let eta = &self.exact.eta;
+        let of = |i: usize, x: f64| if eta[i] > 0.0 { eta[i] * x } else { 0.0 };
+        let mean = pairwise(losses.len(), |i| of(i, losses[i]));
+        self.spread = pairwise(losses.len(), |i| of(i, (losses[i] - mean).abs()));
+        self.is_measured = true;
+    }
+
     /// How much is rounded follows what comes of it.
-    fn sharpen(&mut self, is_best: bool, is_rough: bool) {
-        if self.target.is_some() {
-            return;
-        }
-        if is_best {
-            self.width = (self.width / FALL).max(WIDTH);
-        } else if is_rough {
-            self.width = (FALL * self.width).min(WIDEST);
+    fn sharpen(&mut self, is_rough: bool) {
+        if self.target.is_none() {
+            let width = if is_rough { FALL * self.width } else { self.width / SHARPER };
+            self.width = width.clamp(WIDTH, WIDEST);
             self.lambda = self.lambda.max(self.wanted_lambda());
         }
     }
@@ -438,7 +449,9 @@ impl<'a> Walk<'a> {
         let each = self.batch.losses.iter().zip(&self.batch.eta);
         let each = each.chain(self.kept.losses.iter().zip(&self.kept.eta));
         let off = each.map(|(loss, eta)| eta * (loss - mean).abs()).sum::<f64>() / mass;
-        self.spread = if self.lambda.is_nan() { off } else { 0.9 * self.spread + 0.1 * off };
+        if !self.is_measured {
+            self.spread = if self.lambda.is_nan() { off } else { 0.9 * self.spread + 0.1 * off };
+        }
         let widest = (top - mean).max(f64::MIN_POSITIVE);
         if self.nearing > 0.0 {
             self.lambda = widest;
