@@ -463,17 +463,28 @@ impl<'a> Linear<'a> {
             best.objective = with.value;
             best.gamma.copy_from_slice(gamma);
         }
-        // Coefficients that the penalty holds at 0 are there but for what its corner was rounded by.
-        if self.options.l1 > 0.0 {
-            let mut sparse = best.gamma.clone();
-            let small =
-                |j: usize| exact.penalty.lasso[j] > 0.0 && gamma[j].abs() < 3.0 * smooth.penalty.corner;
-            (0..sparse.len()).filter(|j| small(*j)).for_each(|j| sparse[j] = 0.0);
-            exact.evaluate(&sparse, with);
-            if with.value <= best.objective {
-                best.objective = with.value;
-                best.gamma = sparse;
-            }
+        self.thin(exact, smooth, gamma, with, best);
+    }
+
+    /// Coefficients that the penalty holds at 0 are there but for what its corner was rounded by; γ shows which.
+    pub(super) fn thin(
+        &self,
+        exact: &Objective<'_>,
+        smooth: &Objective<'_>,
+        gamma: &[f64],
+        with: &mut State,
+        best: &mut Best,
+    ) {
+        if self.options.l1 == 0.0 {
+            return;
+        }
+        let mut sparse = best.gamma.clone();
+        let small = |j: usize| exact.penalty.lasso[j] > 0.0 && gamma[j].abs() < 3.0 * smooth.penalty.corner;
+        (0..sparse.len()).filter(|j| small(*j)).for_each(|j| sparse[j] = 0.0);
+        exact.evaluate(&sparse, with);
+        if with.value <= best.objective {
+            best.objective = with.value;
+            best.gamma = sparse;
         }
     }
 

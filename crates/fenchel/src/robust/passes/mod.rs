@@ -13,13 +13,14 @@
 //! and penalty. λ falls from the spread of the losses to its value within the first passes, so that the models hold. Memory is that of
 //! a batch and of two Hessians.
 
+mod bound;
 mod mean;
 mod quadratic;
 
 use super::batch::{Batches, Pass};
-use super::linear::{Best, stage};
+use super::linear::stage;
 use super::newton::scaled_solve;
-use super::objective::{Objective, Penalty, State};
+use super::objective::{Objective, Penalty};
 use super::rows::{Derived, Rows};
 use super::{Linear, Risk, Strength, Trained};
 use crate::divergence::{Divergence, Row, Scratch, pairwise};
@@ -156,7 +157,6 @@ impl Linear<'_> {
             exact.evaluate(walk.gamma(), &mut state);
             self.check_files()?;
             history.push(state.value);
-            if std::env::var("TRACE").is_ok() { eprintln!("{epoch} {} λ {:e} width {:e} spread {:e} near {} gather {} pace {}", state.value, walk.lambda, walk.width, walk.spread, walk.nearing, walk.gathering, walk.pace); }
             let gain = best.objective - state.value;
             let is_best = gain > 0.0;
             if state.value < best.objective {
@@ -185,52 +185,20 @@ impl Linear<'_> {
             }
             // Where examples have to be read for it, once the objective hardly falls any more.
             if walk.is_at_last() && !(streamed && gain > PROMISING * best.wanted(tolerance)) {
-                self.bound(&exact, walk.lambda, &mut state, &mut best, is_best)?;
+                self.bound_after(epoch, &exact, walk.spread, &mut state, &mut best, is_best)?;
                 if best.gap() <= best.wanted(tolerance) {
                     status = Status::Converged;
                     break;
                 }
             }
         }
-        let unproved = if streamed {
-            status == Status::MaxIterations && best.gap() > best.wanted(tolerance)
-        } else {
-            !walk.is_at_last()
-        };
-        if unproved {
-            self.bound(&exact, walk.lambda, &mut state, &mut best, false)?;
+        if status != Status::Converged && best.gap() > best.wanted(tolerance) && (!streamed || status == Status::MaxIterations) {
+            self.bound_in_the_end(&exact, walk.spread, &mut state, &mut best)?;
         }
         let steps = walk.steps;
         drop((walk, state));
         let fit = self.finish(&exact, best, status, steps, run.seconds())?;
         Ok(Trained { fit, step: None, rho: None, rho_bias: None, overflows: 0, history })
-    }
-
-    /// A lower bound from the best coefficients so far, which a Newton step on everything may better. Where there are corners,
-    /// from problems that are rounded more and more: the step is worth less the sharper they are.
-    ///
-    /// With `is_there` the state is that of the best coefficients.
-    fn bound(
-        &self,
-        exact: &Objective<'_>,
-        width: f64,
-        state: &mut State,
-        best: &mut Best,
-        is_there: bool,
-    ) -> Result<()> {
-        let widths = [1.0, 10.0, 100.0, 1000.0].map(|times| times * width);
-        for width in if self.has_corners() { &widths[..] } else { &[0.0] } {
-            let smooth = stage(exact, *width);
-            let gamma = best.gamma.clone();
-            if !(is_there && *width == 0.0 && self.design_is_streamed()) {
-                smooth.evaluate(&gamma, state);
-            }
-            if state.value.is_finite() {
-                self.note(exact, &smooth, &gamma, state, best);
-            }
-            self.check_files()?;
-        }
-        Ok(())
     }
 }
 
