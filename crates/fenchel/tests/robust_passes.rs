@@ -170,3 +170,89 @@ fn passes_can_be_stopped_and_refuse_what_they_cannot() {
     let ball = Risk::new(divergence::parse("kl").unwrap(), Strength::Radius(0.1)).unwrap();
     assert!(says(ball, 10).contains("penalty"));
 }
+
+/// Districts as those of the California census: 20,640 rows, incomes and ages, four ratios with tails to a hundred deviations of
+/// which two go together, two coordinates along a coast, and prices with a ceiling. All of mean 0 and variance 1, times `size`.
+fn districts(size: f64) -> Examples {
+    let mut rng = Rng::new(4);
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for i in 0..20_640 {
+        let (wealth, north) = (rng.normal(), rng.normal());
+        let income = 3.5 * (0.45 * wealth).exp();
+        let rooms = 5.0 * (0.2 * rng.normal() + 0.1 * wealth).exp() + if i % 200 == 0 { 30.0 * rng.exponential() } else { 0.0 };
+        let bedrooms = 0.2 * rooms * (0.1 * rng.normal()).exp();
+        let occupation = 3.0 * (0.2 * rng.normal()).exp() + if i % 4000 == 7 { 600.0 * rng.uniform() } else { 0.0 };
+        let row = [
+            income,
+            rng.uniform(),
+            rooms,
+            bedrooms,
+            (0.7 * rng.normal()).exp(),
+            occupation,
+            north,
+            -0.92 * north + 0.39 * rng.normal(),
+        ];
+        let inland = row[6] + row[7];
+        let price = 0.4 * income + 0.4 * row[1] - 0.5 * inland + 0.5 * (0.5 * rng.normal()).exp() - 0.3;
+        y.push(price.clamp(0.15, 5.0));
+        x.extend(row);
+    }
+    let raw = Examples::new(8, x, y).unwrap();
+    let moments = raw.moments(true);
+    let unit = |(i, x): (usize, &f64)| size * (x - moments[i % 8].0) / moments[i % 8].1;
+    let x = raw.features().iter().enumerate().map(unit).collect();
+    Examples::new(8, x, raw.labels().to_vec()).unwrap()
+}
+
+/// From far away, as from 0: within 10% after 5 passes and 1% after 50.
+#[test]
+fn far_starts() {
+    let examples = districts(1.0);
+    for (name, lambdas) in
+        [("kl", &[0.1, 1.0, 3.0, 10.0, 100.0][..]), ("chi2", &[0.1, 1.0, 3.0, 10.0, 100.0]), ("cvar:0.1", &[1.0]), ("cvar:0.01", &[1.0])]
+    {
+        for (i, lambda) in lambdas.iter().enumerate() {
+            let risk = risk(name, *lambda);
+            let tolerance = if risk.is_smooth() { 1e-9 } else { 1e-6 };
+            let model = Linear::new(&examples, loss::parse("squared").unwrap(), risk, Options::default()).unwrap();
+            let exact = model.fit(&Precision { tolerance, ..Precision::default() }, &mut Silent).unwrap();
+            for (batch, far) in [(10, 0.0), (100, 0.0), (10, 100.0), (100, 100.0), (1000, 100.0), (100, 1e5)] {
+                let seed = i as u64 + batch as u64;
+                let mut rng = Rng::new(seed);
+                let start: Vec<f64> = (0..9).map(|_| far * rng.normal()).collect();
+                let passes = Passes { batch, seed, ..Passes::default() };
+                let t = std::time::Instant::now();
+                let trained = model.passes(&passes, 1e-3, Some((&start[..1], &start[1..])), &mut Silent).unwrap();
+                let best = |epochs: usize| {
+                    trained.history.iter().take(epochs + 1).copied().fold(f64::INFINITY, f64::min) / exact.objective
+                };
+                println!("{name} {lambda} {batch} {far}: {} {} passes {} gap {:.1e} {:.2}", best(5), best(50), trained.history.len(), trained.fit.gap / exact.objective, t.elapsed().as_secs_f64());
+            }
+        }
+    }
+}
+
+#[test]
+fn corners() {
+    for entry in loss::registry() {
+        let loss = loss::parse(entry.name).unwrap();
+        let loss = loss.for_classes(3).unwrap_or(loss);
+        let examples = table(loss.labels(), 2000, 0);
+        for (name, l1, l2) in [("kl", 0.0, 0.0), ("kl", 0.01, 0.0), ("cvar:0.2", 0.0, 1e-3), ("none", 0.0, 1e-3), ("cvar:0.2", 0.01, 0.0)] {
+            let options = Options { l1, l2, standardise: true, ..Options::default() };
+            let model = Linear::new(&examples, loss.clone(), risk(name, 0.5), options).unwrap();
+            let exact = model.fit(&Precision { tolerance: 1e-6, ..Precision::default() }, &mut Silent).unwrap();
+            for far in [0.0, 1.0, 100.0] {
+                let k = loss.scores();
+                let mut rng = Rng::new(8);
+                let start: Vec<f64> = (0..5 * k).map(|_| far * rng.normal()).collect();
+                let t = std::time::Instant::now();
+                let trained = match model.passes(&Passes::default(), 1e-3, Some((&start[..k], &start[k..])), &mut Silent) { Ok(t) => t, Err(e) => { println!("{} {e}", loss.name()); continue } };
+                let best = |epochs: usize| {
+                    trained.history.iter().take(epochs + 1).copied().fold(f64::INFINITY, f64::min) / exact.objective - 1.0
+                };
+                println!("{:16} {name:8} l1 {l1} far {far:4} {} 5: {:.5} 50: {:.5} passes {} gap {:.1e} exact {:.4} {:.1e} {:.2}{}", loss.name(), exact.status.is_converged(), best(5), best(50), trained.history.len()-1, trained.fit.gap / exact.objective, exact.objective, exact.gap, t.elapsed().as_secs_f64(), if best(50) > 0.01 || trained.fit.gap > 0.1 * exact.objective { " BAD" } else { "" });
+            }
+        }
+    }
+}

@@ -380,7 +380,7 @@ impl<'a> Linear<'a> {
             gamma: gamma.to_vec(),
             objective: state.value,
             lower: self.least(),
-            scale: 1e-6 * first.abs(),
+            first,
         };
         Ok((state, best))
     }
@@ -566,8 +566,8 @@ pub(super) struct Best {
     pub gamma: Vec<f64>,
     pub objective: f64,
     pub lower: f64,
-    /// An objective that falls to nothing is measured by this, a part of that of coefficients 0, wherever a fit starts.
-    pub scale: f64,
+    /// The objective of coefficients 0, wherever a fit starts; that of the start, if it is infinite.
+    pub first: f64,
 }
 
 impl Best {
@@ -575,9 +575,9 @@ impl Best {
         self.objective - self.lower
     }
 
-    /// The gap asked for.
+    /// The gap asked for. An objective that falls to nothing is measured by a part of that of coefficients 0.
     pub(super) fn wanted(&self, tolerance: f64) -> f64 {
-        tolerance * self.objective.abs().max(self.scale)
+        tolerance * self.objective.abs().max(1e-6 * self.first.abs())
     }
 }
 

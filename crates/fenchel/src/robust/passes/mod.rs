@@ -19,6 +19,7 @@ mod quadratic;
 
 use super::batch::{Batches, Pass};
 use super::linear::stage;
+use super::loss::Loss;
 use super::newton::scaled_solve;
 use super::objective::{Objective, Penalty};
 use super::rows::{Derived, Rows};
@@ -38,6 +39,8 @@ const FALL: f64 = 6.0;
 const FALL_PASSES: f64 = 0.5;
 /// Passes that go to the least mean loss first, wherever the start.
 const NEARING: f64 = 0.5;
+/// Losses are taken to be at least this share of their mean apart.
+const TIED: f64 = 0.01;
 /// Examples kept beside a batch, for each parameter.
 const KEPT: usize = 4;
 /// An example takes the place of a kept one if its loss is so many λ larger.
@@ -115,14 +118,18 @@ impl Linear<'_> {
         if settings.batch == 0 {
             return Err(Error::invalid("batch", 0, "at least 1"));
         }
-        let gamma =
+        let mut gamma =
             start.map_or_else(|| Ok(vec![0.0; self.parameters()]), |start| self.checked_start(start))?;
         let exact = self.objective();
         let mut run = Loop::new(None, observer);
         let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let mut history = vec![state.value];
+        if best.first < best.objective {
+            gamma.fill(0.0);
+            (best.objective, best.gamma) = (best.first, gamma.clone());
+        }
         let batches = Batches::new(&exact, settings.batch);
-        let mut walk = Walk::new(self.risk(), &exact, settings, gamma)?;
+        let mut walk = Walk::new(self.risk(), &exact, settings, gamma, self.has_corners())?;
         let streamed = self.design_is_streamed();
         let mut status = Status::MaxIterations;
         let mut worse = 0;
@@ -192,8 +199,12 @@ impl Linear<'_> {
                 }
             }
         }
-        if status != Status::Converged && best.gap() > best.wanted(tolerance) && (!streamed || status == Status::MaxIterations) {
-            self.bound_in_the_end(&exact, walk.spread, &mut state, &mut best)?;
+        if best.gap() > best.wanted(tolerance) {
+            if status == Status::MaxIterations {
+                self.bound_in_the_end(&exact, walk.spread, &mut state, &mut best)?;
+            } else if !streamed {
+                self.bound_after(0, &exact, walk.spread, &mut state, &mut best, false)?;
+            }
         }
         let steps = walk.steps;
         drop((walk, state));
@@ -205,6 +216,8 @@ impl Linear<'_> {
 /// The iterate, kept examples, and sums of all others.
 struct Walk<'a> {
     exact: &'a Objective<'a>,
+    /// Rounded where it has corners.
+    loss: Arc<dyn Loss>,
     /// Number of examples.
     len: usize,
     /// With a divergence that is smooth.
@@ -224,6 +237,7 @@ struct Walk<'a> {
     spread: f64,
     /// Whether that is of all rows at the best coefficients.
     is_measured: bool,
+    has_corners: bool,
     /// (θ, α).
     v: Vec<f64>,
     penalty: Penalty,
@@ -254,7 +268,13 @@ struct Step {
 }
 
 impl<'a> Walk<'a> {
-    fn new(risk: &Risk, exact: &'a Objective<'a>, settings: &Passes, gamma: Vec<f64>) -> Result<Self> {
+    fn new(
+        risk: &Risk,
+        exact: &'a Objective<'a>,
+        settings: &Passes,
+        gamma: Vec<f64>,
+        has_corners: bool,
+    ) -> Result<Self> {
         let refuse =
             |value: String, expected: &str| Err(Error::invalid("risk of passes", value, expected.to_owned()));
         let smooth = if risk.is_smooth() { risk.clone() } else { risk.smoothed(1.0) };
@@ -270,6 +290,7 @@ impl<'a> Walk<'a> {
         v.push(0.0);
         Ok(Walk {
             exact,
+            loss: exact.loss.clone(),
             len: exact.eta.len(),
             f,
             nearing: NEARING,
@@ -280,6 +301,7 @@ impl<'a> Walk<'a> {
             pace: FALL_PASSES,
             spread: 0.0,
             is_measured: false,
+            has_corners,
             penalty: exact.penalty.clone(),
             kept: Rows::default(),
             room_for: settings.batch.min(PIECE) + KEPT * (size - 1),
@@ -321,13 +343,13 @@ impl<'a> Walk<'a> {
         let eta = &self.exact.eta;
         let of = |i: usize, x: f64| if eta[i] > 0.0 { eta[i] * x } else { 0.0 };
         let mean = pairwise(losses.len(), |i| of(i, losses[i]));
-        self.spread = pairwise(losses.len(), |i| of(i, (losses[i] - mean).abs()));
+        self.spread = pairwise(losses.len(), |i| of(i, (losses[i] - mean).abs())).max(TIED * mean.abs());
         self.is_measured = true;
     }
 
     /// How much is rounded follows what comes of it.
     fn sharpen(&mut self, is_rough: bool) {
-        if self.target.is_none() {
+        if self.has_corners {
             let width = if is_rough { FALL * self.width } else { self.width / SHARPER };
             self.width = width.clamp(WIDTH, WIDEST);
             self.lambda = self.lambda.max(self.wanted_lambda());
@@ -369,8 +391,8 @@ impl<'a> Walk<'a> {
         }
         pass.fill(&self.ids, &mut self.batch);
         let theta = self.v.len() - 1;
-        self.batch.evaluate(&*self.exact.loss, &self.v[..theta]);
-        self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
+        self.batch.evaluate(&*self.loss, &self.v[..theta]);
+        self.kept.evaluate(&*self.loss, &self.v[..theta]);
         self.soften(rows.len());
         self.admit();
         self.raise_threshold();
@@ -417,6 +439,7 @@ impl<'a> Walk<'a> {
         let each = self.batch.losses.iter().zip(&self.batch.eta);
         let each = each.chain(self.kept.losses.iter().zip(&self.kept.eta));
         let off = each.map(|(loss, eta)| eta * (loss - mean).abs()).sum::<f64>() / mass;
+        let off = off.max(TIED * mean.abs());
         if !self.is_measured {
             self.spread = if self.lambda.is_nan() { off } else { 0.9 * self.spread + 0.1 * off };
         }
@@ -439,9 +462,15 @@ impl<'a> Walk<'a> {
             let slower = self.lambda * FALL.powf(-passes / self.pace);
             self.lambda = slower.min(widest).max(self.wanted_lambda());
         }
+        let rounding = if self.nearing > 0.0 { widest } else { self.lambda.min(self.width * self.spread) };
         let largest = self.penalty.lasso.iter().fold(0.0_f64, |most, l| l.max(most));
-        self.penalty.corner =
-            if largest > 0.0 { (self.lambda / largest).min(WIDTH * self.spread / largest) } else { 0.0 };
+        self.penalty.corner = if largest > 0.0 { rounding / largest } else { 0.0 };
+        if let Some(loss) = self.exact.loss.smoothed(rounding) {
+            self.loss = loss;
+            let theta = self.v.len() - 1;
+            self.batch.evaluate(&*self.loss, &self.v[..theta]);
+            self.kept.evaluate(&*self.loss, &self.v[..theta]);
+        }
     }
 
     /// Rows of the batch that have larger losses than kept ones change places with them.
@@ -513,7 +542,7 @@ impl<'a> Walk<'a> {
             hessian.copy_from_slice(&rest.h);
             let alpha = self.v[theta];
             let value_rest = rest.value(delta, product);
-            self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
+            self.kept.evaluate(&*self.loss, &self.v[..theta]);
             let mut value = alpha + value_rest + self.kept.value(f, alpha, lambda, share);
             value += self.penalty.value(&self.v[..theta]);
             self.kept.add(f, alpha, lambda, share, Derived { gradient, hessian });
@@ -553,7 +582,7 @@ impl<'a> Walk<'a> {
                     self.v[j] = from[j] - length * direction[j];
                     trial[j] = back[j] - length * direction[j];
                 }
-                self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
+                self.kept.evaluate(&*self.loss, &self.v[..theta]);
                 let there = self.v[theta]
                     + rest.value(trial, product)
                     + self.kept.value(f, self.v[theta], lambda, share)
