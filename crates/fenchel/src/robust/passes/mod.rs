@@ -174,7 +174,11 @@ impl Linear<'_> {
                 status = ended;
                 break;
             }
-            if walk.is_at_last() {
+            let is_at_last = walk.is_at_last();
+            if let Some(worst) = state.worst {
+                walk.follow(worst.lambda);
+            }
+            if is_at_last {
                 // Sums that mislead are thrown away.
                 let off = if state.value.is_finite() {
                     (state.value - best.objective) / best.objective.abs()
@@ -213,6 +217,17 @@ impl Linear<'_> {
     }
 }
 
+/// The λ to reach.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// The price of a penalty.
+    Price(f64),
+    /// What a radius leads to at the coefficients after the pass before, but no less than a share of the spread.
+    Found(f64),
+    /// A small share of the spread of the losses.
+    Least,
+}
+
 /// The iterate, kept examples, and sums of all others.
 struct Walk<'a> {
     exact: &'a Objective<'a>,
@@ -228,8 +243,7 @@ struct Walk<'a> {
     gathering: f64,
     /// Share of the spread that risks with corners are rounded over.
     width: f64,
-    /// The λ to reach; none: a small share of the spread of the losses.
-    target: Option<f64>,
+    target: Target,
     lambda: f64,
     /// Passes in which λ falls by [`FALL`].
     pace: f64,
@@ -275,15 +289,18 @@ impl<'a> Walk<'a> {
         gamma: Vec<f64>,
         has_corners: bool,
     ) -> Result<Self> {
-        let refuse =
-            |value: String, expected: &str| Err(Error::invalid("risk of passes", value, expected.to_owned()));
         let smooth = if risk.is_smooth() { risk.clone() } else { risk.smoothed(1.0) };
-        let Some(f) = smooth.shared() else { return refuse("the mean".into(), "a divergence") };
+        // A radius of 0 leaves no choice.
+        let is_mean = smooth.strength() == Strength::Radius(0.0);
+        let f = smooth.shared().filter(|_| !is_mean).unwrap_or_else(|| Arc::new(Mean));
         if f.is_per_atom() {
-            return refuse(f.name(), "one divergence for all examples");
+            return Err(Error::invalid("risk of passes", f.name(), "one divergence for all examples"));
         }
-        let Strength::Penalty(lambda) = risk.strength() else {
-            return refuse(format!("{:?}", risk.strength()), "a penalty");
+        let target = match risk.strength() {
+            _ if !risk.is_smooth() => Target::Least,
+            Strength::Penalty(lambda) => Target::Price(lambda),
+            // That of the start says nothing.
+            Strength::Radius(_) => Target::Found(0.0),
         };
         let size = gamma.len() + 1;
         let mut v = gamma;
@@ -293,15 +310,15 @@ impl<'a> Walk<'a> {
             loss: exact.loss.clone(),
             len: exact.eta.len(),
             f,
-            nearing: NEARING,
+            nearing: if is_mean { f64::INFINITY } else { NEARING },
             gathering: 0.0,
             width: FIRST_WIDTH,
-            target: risk.is_smooth().then_some(lambda),
+            target,
             lambda: f64::NAN,
             pace: FALL_PASSES,
             spread: 0.0,
             is_measured: false,
-            has_corners,
+            has_corners: has_corners || matches!(target, Target::Found(_)),
             penalty: exact.penalty.clone(),
             kept: Rows::default(),
             room_for: settings.batch.min(PIECE) + KEPT * (size - 1),
@@ -331,11 +348,26 @@ impl<'a> Walk<'a> {
 
     /// Whether λ is where it shall be.
     fn is_at_last(&self) -> bool {
-        self.nearing <= 0.0 && self.gathering <= 0.0 && self.lambda <= self.wanted_lambda()
+        let is_there = self.nearing <= 0.0 && self.gathering <= 0.0 && self.lambda <= self.wanted_lambda();
+        is_there || self.nearing.is_infinite()
     }
 
     fn wanted_lambda(&self) -> f64 {
-        self.target.unwrap_or(self.width * self.spread).max(f64::MIN_POSITIVE)
+        let least = self.width * self.spread;
+        match self.target {
+            Target::Price(lambda) => lambda,
+            Target::Found(lambda) => lambda.max(least),
+            Target::Least => least,
+        }
+        .max(f64::MIN_POSITIVE)
+    }
+
+    /// The λ that a radius leads to at the coefficients, when a pass ends.
+    fn follow(&mut self, lambda: f64) {
+        if let Target::Found(target) = &mut self.target {
+            *target = lambda;
+            self.lambda = self.lambda.max(self.wanted_lambda());
+        }
     }
 
     /// The spread of all losses, at the best coefficients.
