@@ -376,12 +376,7 @@ impl<'a> Linear<'a> {
             ));
         }
         let first = if at_zero.is_finite() { at_zero } else { state.value };
-        let best = Best {
-            gamma: gamma.to_vec(),
-            objective: state.value,
-            lower: self.least(),
-            first,
-        };
+        let best = Best { gamma: gamma.to_vec(), objective: state.value, lower: self.least(), first };
         Ok((state, best))
     }
 

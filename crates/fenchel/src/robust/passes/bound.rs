@@ -57,7 +57,10 @@ impl Linear<'_> {
         best: &mut Best,
     ) -> Result<()> {
         if !self.has_corners() {
-            return self.bound_after(0, exact, spread, state, best, false);
+            self.bound_after(0, exact, spread, state, best, false)?;
+            if best.gap() < NEAR * best.objective.abs() {
+                return Ok(());
+            }
         }
         let mut last = f64::NEG_INFINITY;
         for share in SHARES {
@@ -115,6 +118,9 @@ impl Linear<'_> {
         let price = match (self.risk().divergence(), self.risk().strength()) {
             (Some(f), Strength::Penalty(lambda)) => {
                 lambda * (f.centred_penalty(&weights, exact.eta) + f.f_at_one())
+            }
+            (Some(f), Strength::Radius(radius)) if f.centred_penalty(&weights, exact.eta) > radius => {
+                return Ok(f64::NEG_INFINITY);
             }
             _ => 0.0,
         };
