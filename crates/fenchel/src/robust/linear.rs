@@ -139,9 +139,10 @@ impl<'a> Linear<'a> {
     /// The same with examples that stay in their files, which every step of a fit reads again.
     ///
     /// [`Linear::passes`] and [`Linear::sgd`] read them once a pass in random order: pages of rows are drawn, as many as half of the
-    /// memory for buffers holds, and shuffled together. After each pass the objective of all is found, and what else proves
-    /// a bound, which takes one to five times more. [`Linear::fit`] reads them twice a Newton step, and takes twice as many numbers
-    /// for each example. A file that can no longer be read, or has changed, ends a fit with an error.
+    /// memory for buffers holds, and shuffled together. After each pass the objective of all is found, and once that hardly falls
+    /// any more a bound, which takes one to five times more, or where there are corners ten to twenty. [`Linear::fit`] reads them
+    /// twice a Newton step, and takes twice as many numbers for each example. A file that can no longer be read, or has changed,
+    /// ends a fit with an error.
     ///
     /// # Errors
     /// As [`Linear::new`].

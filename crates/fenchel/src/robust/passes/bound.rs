@@ -13,6 +13,8 @@ use crate::Result;
 
 /// Corners are rounded over these shares of the spread of the losses.
 const SHARES: [f64; 7] = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4];
+/// No width is below this share of the objective.
+const LEAST: f64 = 1e-9;
 /// Newton steps to a rounded problem's minimum, after a pass and in the end.
 const STEPS: usize = 2;
 const STEPS_IN_THE_END: usize = 6;
@@ -62,14 +64,17 @@ impl Linear<'_> {
                 return Ok(());
             }
         }
+        // Files are not read dozens of times for a bound that is near.
+        let (steps, enough) =
+            if self.design_is_streamed() { (STEPS, true) } else { (STEPS_IN_THE_END, false) };
         let mut last = f64::NEG_INFINITY;
         for share in SHARES {
             let before = best.lower;
             best.lower = f64::NEG_INFINITY;
-            self.rounded_bound(exact, share * spread, STEPS_IN_THE_END, state, best)?;
+            self.rounded_bound(exact, share * spread, steps, state, best)?;
             let bound = best.lower;
             best.lower = before.max(bound);
-            if bound < last && best.gap() < NEAR * best.objective.abs() {
+            if (bound < last || enough) && best.gap() < NEAR * best.objective.abs() {
                 break;
             }
             last = bound;
@@ -86,7 +91,7 @@ impl Linear<'_> {
         state: &mut State,
         best: &mut Best,
     ) -> Result<()> {
-        let smooth = stage(exact, width);
+        let smooth = stage(exact, width.max(LEAST * best.objective.abs()).max(f64::MIN_POSITIVE));
         let mut gamma = best.gamma.clone();
         smooth.evaluate(&gamma, state);
         self.step_on(&smooth, steps, &mut gamma, state)?;

@@ -10,8 +10,12 @@
 //! the examples of largest loss, about a batch and four for each parameter, are kept and count exactly; all others are
 //! summed up in a quadratic model each time they are seen, at where the iterate then is. The sums of the pass before stand
 //! for what this pass has not come to yet. After each batch one or two Newton steps go to the minimum of kept examples, sums
-//! and penalty. λ falls from the spread of the losses to its value within the first passes, so that the models hold. Memory is that of
-//! a batch and of two Hessians.
+//! and penalty. Memory is that of a batch and of two Hessians.
+//!
+//! For half a pass the steps go to the least mean loss, λ = ∞: from anywhere, as models of the mean hold far. The sums of that
+//! are the first to stand for rows to come. From there λ falls from the spread of the losses to its value within the first passes,
+//! so that the models hold. The λ of a radius is found anew for the losses after each pass. Corners of risk, loss and penalty are
+//! rounded over a share of the spread that is halved after a pass that did no harm and raised after one that did.
 
 mod bound;
 mod mean;
@@ -47,18 +51,20 @@ const KEPT: usize = 4;
 const HYSTERESIS: f64 = 2.0;
 /// Rows of a batch that are taken up at once, at most.
 const PIECE: usize = 100;
-/// Passes that end so much above the best, as a share of it, are astray.
+/// Two passes that end so much above the best, as a share of it, are astray, and one that ends so much more.
 const ASTRAY: f64 = 0.5;
+const LOST: f64 = 10.0;
+/// Passes without steps, in which sums are gathered where the best was.
+const GATHERING: f64 = 0.5;
 /// Newton steps after a batch.
 const STEPS: usize = 2;
-/// Risks with corners are rounded over this share of the spread of the losses.
-const WIDTH: f64 = 3e-4;
+/// Corners are rounded over a share of the spread of the losses: at first, at least, at most.
 const FIRST_WIDTH: f64 = 0.03;
+const WIDTH: f64 = 3e-4;
 const WIDEST: f64 = 0.1;
-const ROUGH: f64 = 0.02;
+/// The share falls by this, but rises by [`FALL`] after a pass that ends so much above the best.
 const SHARPER: f64 = 2.0;
-const LOST: f64 = 10.0;
-const GATHERING: f64 = 0.5;
+const ROUGH: f64 = 0.02;
 
 /// How often an observer is asked in a pass, about: in memory, and where it takes longer.
 const LOOKS: usize = 16;
@@ -85,7 +91,7 @@ impl Default for Passes {
 
 impl Linear<'_> {
     /// Fits by passes over batches of examples, from coefficients 0 or from `start`: intercepts and coefficients as those of
-    /// [`Fit`](super::Fit). There is no step size.
+    /// [`Fit`](super::Fit). There is no step size. A start at which the objective is above that of coefficients 0 is left for these.
     ///
     /// It ends, converged, when the certified gap is within `tolerance` of the objective, or after the passes allowed; the
     /// model is the best that ended a pass.
@@ -106,8 +112,8 @@ impl Linear<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a batch of 0, a radius instead of a penalty, or a divergence of its own for each example;
-    /// as [`Linear::fit_from`] for `start`.
+    /// [`Error::InvalidValue`] for a batch of 0, or a divergence of its own for each example; as [`Linear::fit_from`] for
+    /// `start`.
     pub fn passes(
         &self,
         settings: &Passes,
@@ -180,18 +186,16 @@ impl Linear<'_> {
             }
             if is_at_last {
                 // Sums that mislead are thrown away.
-                let off = if state.value.is_finite() {
-                    (state.value - best.objective) / best.objective.abs()
-                } else {
-                    f64::INFINITY
-                };
-                walk.sharpen(off > ROUGH);
-                worse = if off > ASTRAY { worse + 1 } else { 0 };
-                if worse == 2 || off > LOST {
+                let above = state.value - best.objective;
+                walk.sharpen(above > best.wanted(ROUGH));
+                worse = if above > best.wanted(ASTRAY) { worse + 1 } else { 0 };
+                if worse == 2 || above > best.wanted(LOST) {
                     worse = 0;
-                    let lambda = walk.retreat();
-                    stage(&exact, lambda).evaluate(&best.gamma, &mut state);
-                    walk.go_back(&best.gamma, state.worst.map_or(f64::NAN, |worst| worst.threshold));
+                    stage(&exact, walk.retreat()).evaluate(&best.gamma, &mut state);
+                    self.check_files()?;
+                    if let Some(worst) = state.worst {
+                        walk.go_back(&best.gamma, worst.threshold);
+                    }
                 }
             }
             // Where examples have to be read for it, once the objective hardly falls any more.
@@ -241,7 +245,7 @@ struct Walk<'a> {
     nearing: f64,
     /// Passes in which no step is made.
     gathering: f64,
-    /// Share of the spread that risks with corners are rounded over.
+    /// Share of the spread that corners are rounded over.
     width: f64,
     target: Target,
     lambda: f64,
@@ -251,6 +255,7 @@ struct Walk<'a> {
     spread: f64,
     /// Whether that is of all rows at the best coefficients.
     is_measured: bool,
+    /// Whether [`Walk::width`] matters.
     has_corners: bool,
     /// (θ, α).
     v: Vec<f64>,
@@ -297,6 +302,7 @@ impl<'a> Walk<'a> {
             return Err(Error::invalid("risk of passes", f.name(), "one divergence for all examples"));
         }
         let target = match risk.strength() {
+            _ if is_mean => Target::Price(0.0),
             _ if !risk.is_smooth() => Target::Least,
             Strength::Penalty(lambda) => Target::Price(lambda),
             // That of the start says nothing.
@@ -379,7 +385,7 @@ impl<'a> Walk<'a> {
         self.is_measured = true;
     }
 
-    /// How much is rounded follows what comes of it.
+    /// Corners become sharper after a pass, or blunter after one that was rough.
     fn sharpen(&mut self, is_rough: bool) {
         if self.has_corners {
             let width = if is_rough { FALL * self.width } else { self.width / SHARPER };
