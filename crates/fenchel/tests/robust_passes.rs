@@ -327,6 +327,23 @@ fn ties_at_the_start() {
     }
 }
 
+/// Examples of weight 0, whole batches of them, change nothing.
+#[test]
+fn weights_of_zero() {
+    let examples = table(Labels::Real, 1000, 0);
+    let weights = (0..1000).map(|i| if i % 50 == 0 { 1.0 } else { 0.0 }).collect();
+    let examples = examples.weighted(weights).unwrap();
+    let model =
+        Linear::new(&examples, loss::parse("squared").unwrap(), risk("kl", 1.0), Options::default()).unwrap();
+    let exact = model.fit(&Precision::default(), &mut Silent).unwrap();
+    for seed in 0..5 {
+        let passes = Passes { batch: 3, seed, ..Passes::default() };
+        let trained = model.passes(&passes, 1e-4, None, &mut Silent).unwrap();
+        let off = trained.fit.objective / exact.objective - 1.0;
+        assert!((-1e-9..1e-2).contains(&off), "{seed}: {off} {:?}", trained.history);
+    }
+}
+
 /// The mean, and a radius instead of a price, to the same accuracy.
 #[test]
 fn radius_and_mean() {

@@ -247,7 +247,10 @@ impl<'a> Walk<'a> {
         let theta = self.v.len() - 1;
         self.batch.evaluate(&*self.loss, &self.v[..theta]);
         self.kept.evaluate(&*self.loss, &self.v[..theta]);
-        self.soften(rows.len());
+        // Rows that do not count say nothing.
+        if !self.soften(rows.len()) {
+            return;
+        }
         self.admit();
         self.raise_threshold();
 
@@ -275,8 +278,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// λ for this batch, and where the threshold starts.
-    fn soften(&mut self, rows: usize) {
+    /// λ for this batch, and where the threshold starts; whether any row counts.
+    fn soften(&mut self, rows: usize) -> bool {
         let (mut mass, mut mean, mut top) = (0.0, 0.0, f64::NEG_INFINITY);
         for (loss, eta) in
             self.batch.losses.iter().zip(&self.batch.eta).chain(self.kept.losses.iter().zip(&self.kept.eta))
@@ -288,7 +291,7 @@ impl<'a> Walk<'a> {
             }
         }
         if mass == 0.0 {
-            return;
+            return false;
         }
         let each = self.batch.losses.iter().zip(&self.batch.eta);
         let each = each.chain(self.kept.losses.iter().zip(&self.kept.eta));
@@ -325,6 +328,7 @@ impl<'a> Walk<'a> {
             self.batch.evaluate(&*self.loss, &self.v[..theta]);
             self.kept.evaluate(&*self.loss, &self.v[..theta]);
         }
+        true
     }
 
     /// Rows of the batch that have larger losses than kept ones change places with them.
