@@ -111,9 +111,10 @@ impl<'a> Linear<'a> {
     /// The same with examples that stay in their files, which every step of a fit reads again.
     ///
     /// [`Linear::passes`] and [`Linear::sgd`] read them once a pass in random order: pages of rows are drawn, as many as half of the
-    /// memory for buffers holds, and shuffled together. After each pass the objective of all is found, and what else proves
-    /// a bound, which takes one to five times more. [`Linear::fit`] reads them twice a Newton step, and takes twice as many numbers
-    /// for each example. A file that can no longer be read, or has changed, ends a fit with an error.
+    /// memory for buffers holds, and shuffled together. After each pass the objective of all is found, and once that hardly falls
+    /// any more a bound, which takes one to five times more, or where there are corners ten to twenty. [`Linear::fit`] reads them
+    /// twice a Newton step, and takes twice as many numbers for each example. A file that can no longer be read, or has changed,
+    /// ends a fit with an error.
     ///
     /// # Errors
     /// As [`Linear::new`].
@@ -374,12 +375,7 @@ impl<'a> Linear<'a> {
             ));
         }
         let first = if at_zero.is_finite() { at_zero } else { state.value };
-        let best = Best {
-            gamma: gamma.to_vec(),
-            objective: state.value,
-            lower: self.least(),
-            scale: 1e-6 * first.abs(),
-        };
+        let best = Best { gamma: gamma.to_vec(), objective: state.value, lower: self.least(), first };
         Ok((state, best))
     }
 
@@ -463,17 +459,28 @@ impl<'a> Linear<'a> {
             best.objective = with.value;
             best.gamma.copy_from_slice(gamma);
         }
-        // Coefficients that the penalty holds at 0 are there but for what its corner was rounded by.
-        if self.options.l1 > 0.0 {
-            let mut sparse = best.gamma.clone();
-            let small =
-                |j: usize| exact.penalty.lasso[j] > 0.0 && gamma[j].abs() < 3.0 * smooth.penalty.corner;
-            (0..sparse.len()).filter(|j| small(*j)).for_each(|j| sparse[j] = 0.0);
-            exact.evaluate(&sparse, with);
-            if with.value <= best.objective {
-                best.objective = with.value;
-                best.gamma = sparse;
-            }
+        self.thin(exact, smooth, gamma, with, best);
+    }
+
+    /// Coefficients that the penalty holds at 0 are there but for what its corner was rounded by; γ shows which.
+    pub(super) fn thin(
+        &self,
+        exact: &Objective<'_>,
+        smooth: &Objective<'_>,
+        gamma: &[f64],
+        with: &mut State,
+        best: &mut Best,
+    ) {
+        if self.options.l1 == 0.0 {
+            return;
+        }
+        let mut sparse = best.gamma.clone();
+        let small = |j: usize| exact.penalty.lasso[j] > 0.0 && gamma[j].abs() < 3.0 * smooth.penalty.corner;
+        (0..sparse.len()).filter(|j| small(*j)).for_each(|j| sparse[j] = 0.0);
+        exact.evaluate(&sparse, with);
+        if with.value <= best.objective {
+            best.objective = with.value;
+            best.gamma = sparse;
         }
     }
 
@@ -559,8 +566,8 @@ pub(super) struct Best {
     pub gamma: Vec<f64>,
     pub objective: f64,
     pub lower: f64,
-    /// An objective that falls to nothing is measured by this, a part of that of coefficients 0, wherever a fit starts.
-    pub scale: f64,
+    /// The objective of coefficients 0, wherever a fit starts; that of the start, if it is infinite.
+    pub first: f64,
 }
 
 impl Best {
@@ -568,9 +575,9 @@ impl Best {
         self.objective - self.lower
     }
 
-    /// The gap asked for.
+    /// The gap asked for. An objective that falls to nothing is measured by a part of that of coefficients 0.
     pub(super) fn wanted(&self, tolerance: f64) -> f64 {
-        tolerance * self.objective.abs().max(self.scale)
+        tolerance * self.objective.abs().max(1e-6 * self.first.abs())
     }
 }
 

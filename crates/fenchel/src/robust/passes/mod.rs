@@ -10,42 +10,33 @@
 //! the examples of largest loss, about a batch and four for each parameter, are kept and count exactly; all others are
 //! summed up in a quadratic model each time they are seen, at where the iterate then is. The sums of the pass before stand
 //! for what this pass has not come to yet. After each batch one or two Newton steps go to the minimum of kept examples, sums
-//! and penalty. λ falls from the spread of the losses to its value within the first passes, so that the models hold. Memory is that of
-//! a batch and of two Hessians.
+//! and penalty. Memory is that of a batch and of two Hessians.
+//!
+//! For half a pass the steps go to the least mean loss, λ = ∞: from anywhere, as models of the mean hold far. The sums of that
+//! are the first to stand for rows to come. From there λ falls from the spread of the losses to its value within the first passes,
+//! so that the models hold. The λ of a radius is found anew for the losses after each pass. Corners of risk, loss and penalty are
+//! rounded over a share of the spread that is halved after a pass that did no harm and raised after one that did.
 
+mod bound;
+mod mean;
 mod quadratic;
+mod walk;
 
-use super::batch::{Batches, Pass};
-use super::linear::{Best, stage};
-use super::newton::scaled_solve;
-use super::objective::{Objective, Penalty, State};
-use super::rows::{Derived, Rows};
-use super::{Linear, Risk, Strength, Trained};
-use crate::divergence::{Divergence, Row, Scratch};
+use super::batch::Batches;
+use super::linear::stage;
+use super::{Linear, Trained};
 use crate::measure::stream;
 use crate::optim::{Loop, Observer, Progress, Status};
-use crate::simd::dot;
 use crate::{Error, Result};
-use quadratic::Quadratic;
-use std::collections::HashSet;
-use std::sync::Arc;
+use walk::Walk;
 
-/// λ falls by this factor in so many passes at the soonest.
-const FALL: f64 = 6.0;
-const FALL_PASSES: f64 = 0.5;
-/// Examples kept beside a batch, for each parameter.
-const KEPT: usize = 4;
-/// An example takes the place of a kept one if its loss is so many λ larger.
-const HYSTERESIS: f64 = 2.0;
 /// Rows of a batch that are taken up at once, at most.
 const PIECE: usize = 100;
-/// Passes that end so much above the best, as a share of it, are astray.
+/// Two passes that end so much above the best, as a share of it, are astray, and one that ends so much more.
 const ASTRAY: f64 = 0.5;
-/// Newton steps after a batch.
-const STEPS: usize = 2;
-/// Risks with corners are rounded over this share of the spread of the losses.
-const WIDTH: f64 = 3e-4;
-
+const LOST: f64 = 10.0;
+/// Corners are too sharp where a pass ends so much above the best.
+const ROUGH: f64 = 0.02;
 /// How often an observer is asked in a pass, about: in memory, and where it takes longer.
 const LOOKS: usize = 16;
 const LOOKS_STREAMED: usize = 256;
@@ -71,7 +62,8 @@ impl Default for Passes {
 
 impl Linear<'_> {
     /// Fits by passes over batches of examples, from coefficients 0 or from `start`: intercepts and coefficients as those of
-    /// [`Fit`](super::Fit). There is no step size.
+    /// [`Fit`](super::Fit). There is no step size. A start at which the objective is above that of coefficients 0 is left for
+    /// these.
     ///
     /// It ends, converged, when the certified gap is within `tolerance` of the objective, or after the passes allowed; the
     /// model is the best that ended a pass.
@@ -92,8 +84,8 @@ impl Linear<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a batch of 0, a radius instead of a penalty, or a divergence of its own for each example;
-    /// as [`Linear::fit_from`] for `start`.
+    /// [`Error::InvalidValue`] for a batch of 0, or a divergence of its own for each example; as [`Linear::fit_from`] for
+    /// `start`.
     pub fn passes(
         &self,
         settings: &Passes,
@@ -104,14 +96,18 @@ impl Linear<'_> {
         if settings.batch == 0 {
             return Err(Error::invalid("batch", 0, "at least 1"));
         }
-        let gamma =
+        let mut gamma =
             start.map_or_else(|| Ok(vec![0.0; self.parameters()]), |start| self.checked_start(start))?;
         let exact = self.objective();
         let mut run = Loop::new(None, observer);
         let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let mut history = vec![state.value];
+        if best.first < best.objective {
+            gamma.fill(0.0);
+            (best.objective, best.gamma) = (best.first, gamma.clone());
+        }
         let batches = Batches::new(&exact, settings.batch);
-        let mut walk = Walk::new(self.risk(), &exact, settings, gamma)?;
+        let mut walk = Walk::new(self.risk(), &exact, settings, gamma, self.has_corners())?;
         let streamed = self.design_is_streamed();
         let mut status = Status::MaxIterations;
         let mut worse = 0;
@@ -150,393 +146,49 @@ impl Linear<'_> {
             let is_best = gain > 0.0;
             if state.value < best.objective {
                 (best.objective, best.gamma) = (state.value, walk.gamma().to_vec());
+                walk.measure(&state.losses);
             }
             if let Some(ended) = ended {
                 status = ended;
                 break;
             }
-            // Sums that mislead are thrown away.
-            let far =
-                state.value - best.objective > ASTRAY * best.objective.abs() || !state.value.is_finite();
-            worse = if far && walk.is_at_last() { worse + 1 } else { 0 };
-            if worse == 2 {
-                worse = 0;
-                walk.go_back(&best.gamma);
+            let is_at_last = walk.is_at_last();
+            if let Some(worst) = state.worst {
+                walk.follow(worst.lambda);
+            }
+            if is_at_last {
+                // Sums that mislead are thrown away.
+                let above = state.value - best.objective;
+                walk.sharpen(above > best.wanted(ROUGH));
+                worse = if above > best.wanted(ASTRAY) { worse + 1 } else { 0 };
+                if worse == 2 || above > best.wanted(LOST) {
+                    worse = 0;
+                    stage(&exact, walk.retreat()).evaluate(&best.gamma, &mut state);
+                    self.check_files()?;
+                    if let Some(worst) = state.worst {
+                        walk.go_back(&best.gamma, worst.threshold);
+                    }
+                }
             }
             // Where examples have to be read for it, once the objective hardly falls any more.
             if walk.is_at_last() && !(streamed && gain > PROMISING * best.wanted(tolerance)) {
-                self.bound(&exact, walk.lambda, &mut state, &mut best, is_best)?;
+                self.bound_after(epoch, &exact, walk.spread, &mut state, &mut best, is_best)?;
                 if best.gap() <= best.wanted(tolerance) {
                     status = Status::Converged;
                     break;
                 }
             }
         }
-        let unproved = if streamed {
-            status == Status::MaxIterations && best.gap() > best.wanted(tolerance)
-        } else {
-            !walk.is_at_last()
-        };
-        if unproved {
-            self.bound(&exact, walk.lambda, &mut state, &mut best, false)?;
+        if best.gap() > best.wanted(tolerance) {
+            if status == Status::MaxIterations {
+                self.bound_in_the_end(&exact, walk.spread, &mut state, &mut best)?;
+            } else if !streamed {
+                self.bound_after(0, &exact, walk.spread, &mut state, &mut best, false)?;
+            }
         }
         let steps = walk.steps;
         drop((walk, state));
         let fit = self.finish(&exact, best, status, steps, run.seconds())?;
         Ok(Trained { fit, step: None, rho: None, rho_bias: None, overflows: 0, history })
     }
-
-    /// A lower bound from the best coefficients so far, which a Newton step on everything may better. Where there are corners,
-    /// from problems that are rounded more and more: the step is worth less the sharper they are.
-    ///
-    /// With `is_there` the state is that of the best coefficients.
-    fn bound(
-        &self,
-        exact: &Objective<'_>,
-        width: f64,
-        state: &mut State,
-        best: &mut Best,
-        is_there: bool,
-    ) -> Result<()> {
-        let widths = [1.0, 10.0, 100.0, 1000.0].map(|times| times * width);
-        for width in if self.has_corners() { &widths[..] } else { &[0.0] } {
-            let smooth = stage(exact, *width);
-            let gamma = best.gamma.clone();
-            if !(is_there && *width == 0.0 && self.design_is_streamed()) {
-                smooth.evaluate(&gamma, state);
-            }
-            if state.value.is_finite() {
-                self.note(exact, &smooth, &gamma, state, best);
-            }
-            self.check_files()?;
-        }
-        Ok(())
-    }
-}
-
-/// The iterate, kept examples, and sums of all others.
-struct Walk<'a> {
-    exact: &'a Objective<'a>,
-    /// Number of examples.
-    len: usize,
-    /// With a divergence that is smooth.
-    f: Arc<dyn Divergence>,
-    /// The λ to reach; none: a small share of the spread of the losses.
-    target: Option<f64>,
-    lambda: f64,
-    /// Passes in which λ falls by [`FALL`].
-    pace: f64,
-    /// Mean size of what a loss is off their mean by, over the last rows.
-    spread: f64,
-    /// (θ, α).
-    v: Vec<f64>,
-    penalty: Penalty,
-    kept: Rows,
-    room_for: usize,
-    /// Sums of the pass before, and of this one.
-    before: Quadratic,
-    now: Quadratic,
-    /// Σ p̂ of the rows of this pass so far; rows seen in all.
-    seen: f64,
-    rows: u64,
-    batch: Rows,
-    ids: Vec<u32>,
-    step: Step,
-    steps: u32,
-}
-
-/// Room for Newton steps.
-struct Step {
-    /// Sums for all examples that are not kept.
-    rest: Quadratic,
-    delta: Vec<f64>,
-    trial: Vec<f64>,
-    product: Vec<f64>,
-    gradient: Vec<f64>,
-    hessian: Vec<f64>,
-    diagonal: Vec<f64>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(risk: &Risk, exact: &'a Objective<'a>, settings: &Passes, gamma: Vec<f64>) -> Result<Self> {
-        let refuse =
-            |value: String, expected: &str| Err(Error::invalid("risk of passes", value, expected.to_owned()));
-        let smooth = if risk.is_smooth() { risk.clone() } else { risk.smoothed(1.0) };
-        let Some(f) = smooth.shared() else { return refuse("the mean".into(), "a divergence") };
-        if f.is_per_atom() {
-            return refuse(f.name(), "one divergence for all examples");
-        }
-        let Strength::Penalty(lambda) = risk.strength() else {
-            return refuse(format!("{:?}", risk.strength()), "a penalty");
-        };
-        let size = gamma.len() + 1;
-        let mut v = gamma;
-        v.push(0.0);
-        Ok(Walk {
-            exact,
-            len: exact.eta.len(),
-            f,
-            target: risk.is_smooth().then_some(lambda),
-            lambda: f64::NAN,
-            pace: FALL_PASSES,
-            spread: 0.0,
-            penalty: exact.penalty.clone(),
-            kept: Rows::default(),
-            room_for: settings.batch.min(PIECE) + KEPT * (size - 1),
-            before: Quadratic::new(size),
-            now: Quadratic::new(size),
-            seen: 0.0,
-            rows: 0,
-            batch: Rows::default(),
-            ids: Vec::new(),
-            step: Step {
-                rest: Quadratic::new(size),
-                delta: vec![0.0; size],
-                trial: vec![0.0; size],
-                product: vec![0.0; size],
-                gradient: vec![0.0; size],
-                hessian: vec![0.0; size * size],
-                diagonal: vec![0.0; size],
-            },
-            steps: 0,
-            v,
-        })
-    }
-
-    fn gamma(&self) -> &[f64] {
-        &self.v[..self.v.len() - 1]
-    }
-
-    /// Whether λ is where it shall be.
-    fn is_at_last(&self) -> bool {
-        self.lambda <= self.wanted_lambda()
-    }
-
-    fn wanted_lambda(&self) -> f64 {
-        self.target.unwrap_or(WIDTH * self.spread).max(f64::MIN_POSITIVE)
-    }
-
-    /// From better coefficients once more, more slowly.
-    fn go_back(&mut self, gamma: &[f64]) {
-        let theta = self.v.len() - 1;
-        self.v[..theta].copy_from_slice(gamma);
-        self.before.clear();
-        self.now.clear();
-        (self.lambda, self.rows) = (f64::NAN, 0);
-        self.pace *= 2.0;
-    }
-
-    fn end_pass(&mut self) {
-        std::mem::swap(&mut self.before, &mut self.now);
-        self.now.clear();
-        self.seen = 0.0;
-    }
-
-    /// A batch: taken up into what is kept and what is summed, and a step to the minimum of both.
-    fn take(&mut self, pass: &Pass<'_>, rows: &[u32]) {
-        let kept: HashSet<u32> = self.kept.ids.iter().copied().collect();
-        self.ids.clear();
-        self.ids.extend(rows.iter().filter(|i| !kept.contains(i)));
-        let missing = self.room_for - self.kept.ids.len();
-        if missing > 0 {
-            let from = self.ids.len() - missing.min(self.ids.len());
-            pass.append(&self.ids.split_off(from), &mut self.kept);
-        }
-        pass.fill(&self.ids, &mut self.batch);
-        let theta = self.v.len() - 1;
-        self.batch.evaluate(&*self.exact.loss, &self.v[..theta]);
-        self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
-        self.soften(rows.len());
-        self.admit();
-        self.raise_threshold();
-
-        let (f, alpha, lambda) = (&*self.f, self.v[theta], self.lambda);
-        self.now.mass += self.batch.eta.iter().sum::<f64>();
-        self.now.c += self.batch.value(f, alpha, lambda, 1.0);
-        let to = Derived { gradient: &mut self.now.b, hessian: &mut self.now.h };
-        self.batch.add(f, alpha, lambda, 1.0, to);
-        self.seen = (self.seen + rows.iter().map(|i| self.exact.eta[*i as usize]).sum::<f64>()).min(1.0);
-        self.rows += rows.len() as u64;
-        self.advance();
-    }
-
-    /// λ for this batch, and where the threshold starts.
-    fn soften(&mut self, rows: usize) {
-        let (mut mass, mut mean, mut top) = (0.0, 0.0, f64::NEG_INFINITY);
-        for (loss, eta) in
-            self.batch.losses.iter().zip(&self.batch.eta).chain(self.kept.losses.iter().zip(&self.kept.eta))
-        {
-            if *eta > 0.0 {
-                mass += eta;
-                mean += eta * (loss - mean) / mass;
-                top = top.max(*loss);
-            }
-        }
-        if mass == 0.0 {
-            return;
-        }
-        let each = self.batch.losses.iter().zip(&self.batch.eta);
-        let each = each.chain(self.kept.losses.iter().zip(&self.kept.eta));
-        let off = each.map(|(loss, eta)| eta * (loss - mean).abs()).sum::<f64>() / mass;
-        self.spread = if self.lambda.is_nan() { off } else { 0.9 * self.spread + 0.1 * off };
-        let widest = (top - mean).max(f64::MIN_POSITIVE);
-        if self.lambda.is_nan() {
-            self.lambda = widest.max(self.wanted_lambda());
-            let mut losses: Vec<f64> = self.batch.losses.clone();
-            losses.extend(&self.kept.losses);
-            let eta: Vec<f64> = self.batch.eta.iter().chain(&self.kept.eta).map(|eta| eta / mass).collect();
-            let mut p = vec![0.0; losses.len()];
-            let row = Row { u: &losses, eta: &eta, eta_rest: 0.0, lambda: self.lambda };
-            let theta = self.v.len() - 1;
-            self.v[theta] = self.f.solve(&row, None, &mut p, &mut Scratch::default()).threshold;
-        } else {
-            let passes = rows as f64 / self.len as f64;
-            let slower = self.lambda * FALL.powf(-passes / self.pace);
-            self.lambda = slower.min(widest).max(self.wanted_lambda());
-        }
-        let largest = self.penalty.lasso.iter().fold(0.0_f64, |most, l| l.max(most));
-        self.penalty.corner =
-            if largest > 0.0 { (self.lambda / largest).min(WIDTH * self.spread / largest) } else { 0.0 };
-    }
-
-    /// Rows of the batch that have larger losses than kept ones change places with them.
-    fn admit(&mut self) {
-        let least = |kept: &Rows| {
-            (0..kept.losses.len()).fold(None, |least: Option<usize>, i| match least {
-                Some(at) if kept.losses[at] <= kept.losses[i] => least,
-                _ => Some(i),
-            })
-        };
-        let Some(mut at) = least(&self.kept) else { return };
-        for r in 0..self.batch.losses.len() {
-            if self.batch.losses[r] > self.kept.losses[at] + HYSTERESIS * self.lambda {
-                self.kept.swap(at, &mut self.batch, r);
-                at = least(&self.kept).unwrap_or(at);
-            }
-        }
-    }
-
-    /// No kept example may weigh more than 1 by itself: exponentials would overflow.
-    fn raise_threshold(&mut self) {
-        let theta = self.v.len() - 1;
-        let f = &*self.f;
-        let floor = self.kept.losses.iter().zip(&self.kept.eta).filter(|(_, eta)| **eta > 0.0).fold(
-            f64::NEG_INFINITY,
-            |floor, (loss, eta)| {
-                let slope = f.f_prime(1.0 / eta);
-                if slope.is_finite() { floor.max(loss - self.lambda * slope) } else { floor }
-            },
-        );
-        if self.v[theta] < floor {
-            self.step.delta.fill(0.0);
-            self.step.delta[theta] = floor - self.v[theta];
-            self.v[theta] = floor;
-            for sums in [&mut self.before, &mut self.now] {
-                sums.shift(&self.step.delta, &mut self.step.product);
-            }
-        }
-    }
-
-    /// Newton steps to the minimum of kept examples, sums and penalty.
-    fn advance(&mut self) {
-        let theta = self.v.len() - 1;
-        let Step { rest, delta, trial, product, gradient, hessian, diagonal } = &mut self.step;
-        rest.clear();
-        rest.scale_add(0.0, 1.0 - self.seen, &self.before);
-        rest.scale_add(1.0, 1.0, &self.now);
-        let kept_mass: f64 = self.kept.eta.iter().sum();
-        let mut share = 1.0;
-        if rest.mass > 0.0 {
-            let scale = (1.0 - kept_mass).max(0.0) / rest.mass;
-            rest.scale_add(scale, 0.0, &self.before);
-        } else if kept_mass > 0.0 {
-            share = 1.0 / kept_mass;
-        }
-        let (f, lambda) = (&*self.f, self.lambda);
-        let prior = theta as f64 / self.rows as f64;
-        delta.fill(0.0);
-        for round in 0..STEPS {
-            rest.product(delta, product);
-            for (g, (b, h)) in gradient.iter_mut().zip(rest.b.iter().zip(&*product)) {
-                *g = b + h;
-            }
-            gradient[theta] += 1.0;
-            hessian.copy_from_slice(&rest.h);
-            let alpha = self.v[theta];
-            let value_rest = rest.value(delta, product);
-            self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
-            let mut value = alpha + value_rest + self.kept.value(f, alpha, lambda, share);
-            value += self.penalty.value(&self.v[..theta]);
-            self.kept.add(f, alpha, lambda, share, Derived { gradient, hessian });
-            for (j, gamma) in self.v[..theta].iter().enumerate() {
-                let (slope, curvature) = self.penalty.derivatives(j, *gamma);
-                gradient[j] += slope;
-                hessian[j * (theta + 1) + j] += curvature;
-            }
-            // While few rows have been seen they do not determine the coefficients.
-            if round == 0 {
-                diagonal.iter_mut().enumerate().for_each(|(j, d)| *d = hessian[j * (theta + 1) + j]);
-            }
-            let pull = |delta: &[f64]| -> f64 {
-                delta.iter().zip(&*diagonal).map(|(d, h)| 0.5 * prior * h * d * d).sum()
-            };
-            value += pull(delta);
-            let mut own = vec![0.0; theta + 1];
-            for (j, own) in own.iter_mut().enumerate() {
-                gradient[j] += prior * diagonal[j] * delta[j];
-                *own = hessian[j * (theta + 1) + j] + prior * diagonal[j];
-                if *own <= 0.0 {
-                    gradient[j] = 0.0;
-                }
-            }
-            let Some(direction) = damped(hessian, &own, gradient) else { break };
-            let slope = dot(&direction, gradient);
-            self.steps += 1;
-            // What is left is rounding.
-            if slope.is_nan() || slope <= 1e-13 * value.abs() {
-                break;
-            }
-            let (from, back) = (self.v.clone(), delta.clone());
-            let mut length = 1.0;
-            let mut better = false;
-            for _ in 0..20 {
-                for j in 0..=theta {
-                    self.v[j] = from[j] - length * direction[j];
-                    trial[j] = back[j] - length * direction[j];
-                }
-                self.kept.evaluate(&*self.exact.loss, &self.v[..theta]);
-                let there = self.v[theta]
-                    + rest.value(trial, product)
-                    + self.kept.value(f, self.v[theta], lambda, share)
-                    + self.penalty.value(&self.v[..theta])
-                    + pull(trial);
-                if there <= value - 1e-4 * length * slope {
-                    better = true;
-                    break;
-                }
-                length *= 0.3;
-            }
-            if !better {
-                self.v = from;
-                break;
-            }
-            delta.copy_from_slice(trial);
-        }
-        for sums in [&mut self.before, &mut self.now] {
-            sums.shift(delta, product);
-        }
-    }
-}
-
-/// A Newton direction, with as much added to the diagonal as it takes.
-fn damped(hessian: &[f64], diagonal: &[f64], gradient: &[f64]) -> Option<Vec<f64>> {
-    let mut more = 1e-10;
-    while more < 1e6 {
-        let own: Vec<f64> = diagonal.iter().map(|d| d * (1.0 + more)).collect();
-        if let Some(direction) = scaled_solve(hessian, &own, gradient) {
-            return Some(direction);
-        }
-        more *= 10.0;
-    }
-    None
 }
