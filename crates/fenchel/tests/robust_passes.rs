@@ -78,7 +78,8 @@ fn few_passes_come_near_the_optimum() {
                 };
                 assert!(best(5) <= 1.1 * exact.objective, "{case}");
                 assert!(best(50) <= 1.01 * exact.objective, "{case}");
-                assert!(trained.fit.objective == best(50), "{case}");
+                // The same coefficients, but for rounding.
+                assert!((trained.fit.objective / best(50) - 1.0).abs() < 1e-14, "{case}");
                 assert!(trained.fit.lower_bound <= exact.objective * (1.0 + 2.0 * tolerance), "{case}");
                 if model_is_smooth(name) {
                     assert_eq!(trained.fit.status, Status::Converged, "{case}");
@@ -331,7 +332,7 @@ fn ties_at_the_start() {
 #[test]
 fn weights_of_zero() {
     let examples = table(Labels::Real, 1000, 0);
-    let weights = (0..1000).map(|i| if i % 50 == 0 { 1.0 } else { 0.0 }).collect();
+    let weights = (0..1000).map(|i| if i % 5 == 0 { 1.0 } else { 0.0 }).collect();
     let examples = examples.weighted(weights).unwrap();
     let model =
         Linear::new(&examples, loss::parse("squared").unwrap(), risk("kl", 1.0), Options::default()).unwrap();

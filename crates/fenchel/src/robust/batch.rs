@@ -11,9 +11,11 @@ pub(crate) struct Batches<'a> {
     /// Features of the design, one example after another: batches are gathered from anywhere. Empty if they stay in files.
     rows: Vec<f64>,
     size: usize,
+    /// How many have a weight; the others are never drawn.
+    count: usize,
 }
 
-/// All examples once, in random order: at once, or where they stay in files a window at a time.
+/// All examples that have a weight once, in random order: at once, or where they stay in files a window at a time.
 pub(crate) struct Pass<'b> {
     batches: &'b Batches<'b>,
     rng: Rng,
@@ -42,8 +44,9 @@ impl<'a> Batches<'a> {
     pub(crate) fn new(objective: &'a Objective<'a>, size: usize) -> Self {
         let design = objective.design;
         let (n, m) = (design.len(), design.columns);
+        let count = objective.eta.iter().filter(|eta| **eta > 0.0).count();
         if design.files().is_some() {
-            return Batches { objective, rows: Vec::new(), size };
+            return Batches { objective, rows: Vec::new(), size, count };
         }
         let mut rows = vec![0.0; n * m];
         let mut page = design.page(&(0..design.blocks()));
@@ -55,7 +58,7 @@ impl<'a> Batches<'a> {
                 column.iter().enumerate().for_each(|(r, x)| rows[(first + r) * m + j] = *x);
             }
         }
-        Batches { objective, rows, size }
+        Batches { objective, rows, size, count }
     }
 
     /// Examples in a batch.
@@ -63,9 +66,9 @@ impl<'a> Batches<'a> {
         self.size
     }
 
-    /// How many examples there are.
+    /// How many examples there are that have a weight.
     pub(crate) fn len(&self) -> usize {
-        self.objective.eta.len()
+        self.count
     }
 
     /// Steps of a trial: a fifth of a pass, but some.
@@ -79,7 +82,7 @@ impl<'a> Batches<'a> {
         let mut pages = vec![0];
         if let Some(files) = self.objective.design.files() {
             (window.height, window.pages) = files.pages(self.objective.design.columns, self.size);
-            pages = (0..self.len().div_ceil(window.height) as u32).collect();
+            pages = (0..self.objective.eta.len().div_ceil(window.height) as u32).collect();
             window.places = vec![0; pages.len()];
             // Where all fit in a window the order is the one that they have in memory.
             if pages.len() > window.pages {
@@ -109,7 +112,7 @@ impl Pass<'_> {
         if self.read == self.pages.len() {
             return Ok(false);
         }
-        let n = self.batches.len() as u32;
+        let n = self.batches.objective.eta.len() as u32;
         self.order.clear();
         let design = self.batches.objective.design;
         match design.files() {
@@ -137,6 +140,7 @@ impl Pass<'_> {
                 self.read = to;
             }
         }
+        self.order.retain(|i| self.batches.eta(*i) > 0.0);
         self.rng.shuffle(&mut self.order);
         Ok(true)
     }

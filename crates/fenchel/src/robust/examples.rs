@@ -123,34 +123,42 @@ impl Examples {
         let most = self.features.par_chunks(d * ROWS).map(largest).reduce(|| vec![0.0; d], either);
         // In units of the largest, so that squares stay finite.
         let unit = |j: usize, x: f64| if most[j] > 0.0 { x / most[j] } else { 0.0 };
-        let mean = if centred { self.sums(unit) } else { vec![0.0; d] };
-        let squares = self.sums(|j, x| (unit(j, x) - mean[j]).powi(2));
+        let near = if centred { self.sums(|j, x| [unit(j, x)]) } else { vec![[0.0]; d] };
+        let sums = self.sums(|j, x| {
+            let r = unit(j, x) - near[j][0];
+            [r, r * r]
+        });
         (0..d)
             .map(|j| {
-                let deviation = squares[j].sqrt();
+                // The first mean has rounding errors of a long sum, which the second sums show.
+                let [off, square] = sums[j];
+                let (mean, square) =
+                    if centred { (near[j][0] + off, (square - off * off).max(0.0)) } else { (0.0, square) };
+                let deviation = square.sqrt();
                 // A constant leaves what rounding leaves.
-                let is_constant = centred && deviation <= 4.0 * f64::EPSILON * mean[j].abs();
-                (mean[j] * most[j], if is_constant { 0.0 } else { deviation * most[j] })
+                let is_constant = centred && deviation <= 4.0 * f64::EPSILON * mean.abs();
+                (mean * most[j], if is_constant { 0.0 } else { deviation * most[j] })
             })
             .collect()
     }
 
     /// Σ_i p̂_i g(j, x_ij) for each feature j.
-    fn sums(&self, g: impl Fn(usize, f64) -> f64 + Sync) -> Vec<f64> {
+    fn sums<const K: usize>(&self, g: impl Fn(usize, f64) -> [f64; K] + Sync) -> Vec<[f64; K]> {
         let d = self.width;
         let blocks = self.features.par_chunks(d * ROWS).zip(self.weights.par_chunks(ROWS));
-        let parts: Vec<Vec<f64>> = blocks
+        let parts: Vec<Vec<[f64; K]>> = blocks
             .map(|(rows, weights)| {
-                let mut part = vec![0.0; d];
+                let mut part = vec![[0.0; K]; d];
                 for (row, weight) in rows.chunks_exact(d).zip(weights) {
-                    for (j, (sum, x)) in part.iter_mut().zip(row).enumerate() {
-                        *sum += weight * g(j, *x);
+                    for (j, (sums, x)) in part.iter_mut().zip(row).enumerate() {
+                        sums.iter_mut().zip(g(j, *x)).for_each(|(sum, term)| *sum += weight * term);
                     }
                 }
                 part
             })
             .collect();
-        (0..d).map(|j| pairwise(parts.len(), |b| parts[b][j])).collect()
+        let total = |j: usize| std::array::from_fn(|k| pairwise(parts.len(), |b| parts[b][j][k]));
+        (0..d).map(total).collect()
     }
 
     /// Whether labels are what a loss takes, and vary where they have to.

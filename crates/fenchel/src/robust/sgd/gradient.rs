@@ -221,7 +221,7 @@ impl<'a> Estimator<'a> {
         let size = n << level;
         let mut drawn = std::mem::take(&mut room.drawn);
         drawn.clear();
-        drawn.extend((0..size).map(|_| room.rng.below(pass.batches().len() as u64) as u32));
+        drawn.extend((0..size).map(|_| pass.order[room.rng.below(pass.order.len() as u64) as usize]));
         self.evaluate(pass, &drawn, at, room);
         self.weigh(0..size, at, out, room);
         self.add(1.0 / chance, 0..size, out, room);
