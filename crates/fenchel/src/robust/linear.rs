@@ -414,7 +414,7 @@ impl<'a> Linear<'a> {
     }
 
     /// A width over which all losses at the start are alike.
-    fn first_width(&self, losses: &[f64]) -> f64 {
+    pub(super) fn first_width(&self, losses: &[f64]) -> f64 {
         let seen = losses.iter().zip(self.eta).filter(|(_, eta)| **eta > 0.0);
         let ends = (f64::INFINITY, f64::NEG_INFINITY);
         let (least, most) = seen.fold(ends, |(least, most), (x, _)| (x.min(least), x.max(most)));

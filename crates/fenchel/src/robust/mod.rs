@@ -10,6 +10,7 @@
 //! With a [`Perturbation`] features may move as well: the worst case over unbalanced transport.
 
 mod batch;
+mod bound;
 mod certificate;
 mod corner;
 mod design;

@@ -17,7 +17,6 @@
 //! so that the models hold. The λ of a radius is found anew for the losses after each pass. Corners of risk, loss and penalty are
 //! rounded over a share of the spread that is halved after a pass that did no harm and raised after one that did.
 
-mod bound;
 mod mean;
 mod quadratic;
 mod walk;

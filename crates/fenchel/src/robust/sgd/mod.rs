@@ -13,7 +13,6 @@
 mod gradient;
 
 use super::batch::{Batches, Pass};
-use super::linear::stage;
 use super::objective::{Objective, State};
 use super::{Fit, Linear, Risk, Strength};
 use crate::divergence::{Divergence, SafeKl};
@@ -284,13 +283,10 @@ impl Linear<'_> {
         if settings.step.is_some() && state.value.is_finite() && ended != Some(Status::Diverged) {
             (best.gamma, best.objective) = (last, state.value);
         }
-        let width = if self.has_corners() { best.wanted(1e-4) } else { 0.0 };
-        let smooth = stage(&exact, width);
-        smooth.evaluate(&best.gamma, &mut state);
-        if state.value.is_finite() {
-            let gamma = best.gamma.clone();
-            self.note(&exact, &smooth, &gamma, &mut state, &mut best);
-            self.check_files()?;
+        if best.objective.is_finite() {
+            exact.evaluate(&best.gamma, &mut state);
+            let spread = self.first_width(&state.losses);
+            self.bound_in_the_end(&exact, spread, &mut state, &mut best)?;
         }
         let status = match ended {
             Some(status) => status,

@@ -4,11 +4,11 @@
 //! bound is that of a problem in which they are rounded, near its own minimum, and passes do not go there: Newton steps on
 //! everything do, for the bound alone. Which width is the best depends on how many examples decide, so several are tried.
 
-use super::super::certificate::lower_bound;
-use super::super::linear::{Best, stage};
-use super::super::newton::solve;
-use super::super::objective::{Model, Objective, State};
-use super::super::{Linear, Risk, Strength};
+use super::certificate::lower_bound;
+use super::linear::{Best, stage};
+use super::newton::solve;
+use super::objective::{Model, Objective, State};
+use super::{Linear, Risk, Strength};
 use crate::Result;
 
 /// Corners are rounded over these shares of the spread of the losses.
