@@ -30,7 +30,7 @@ use crate::{Error, Result};
 use walk::Walk;
 
 /// Rows of a batch that are taken up at once, at most.
-const PIECE: usize = 100;
+const PIECE: usize = 50;
 /// Two passes that end so much above the best, as a share of it, are astray, and one that ends so much more.
 const ASTRAY: f64 = 0.5;
 const LOST: f64 = 10.0;

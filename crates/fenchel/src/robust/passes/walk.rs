@@ -67,6 +67,8 @@ pub(super) struct Walk<'a> {
     lambda: f64,
     /// Passes in which λ falls by [`FALL`].
     pace: f64,
+    /// How often it has had to rise again.
+    retreats: i32,
     /// Mean size of what a loss is off their mean by, over the last rows.
     pub(super) spread: f64,
     /// Whether that is of all rows at the best coefficients.
@@ -138,6 +140,7 @@ impl<'a> Walk<'a> {
             target,
             lambda: f64::NAN,
             pace: FALL_PASSES,
+            retreats: 0,
             spread: 0.0,
             is_measured: false,
             has_corners: has_corners || matches!(target, Target::Found(_)),
@@ -210,10 +213,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A larger λ to go on from; it falls more slowly then.
+    /// A larger λ to go on from, larger each time; it falls more slowly then.
     pub(super) fn retreat(&mut self) -> f64 {
         self.pace *= 2.0;
-        self.lambda = FALL * FALL * self.wanted_lambda();
+        self.retreats += 1;
+        self.lambda = FALL.powi(1 + self.retreats) * self.wanted_lambda();
         self.lambda
     }
 
