@@ -272,6 +272,7 @@ impl<'a> Linear<'a> {
         let mut run = Loop::new(precision.max_seconds, observer);
         let exact = self.objective();
         let (mut state, mut best) = self.begins(&exact, &gamma)?;
+        let mut other = State::default();
         let widest = self.first_width(&state.losses);
         let mut width = near.map_or(widest, |near| near.min(widest));
         let (mut iterations, mut idle, mut rounding) = (0_u32, 0, false);
@@ -293,7 +294,7 @@ impl<'a> Linear<'a> {
             let most = iterations + if may_round { SMOOTH_STEPS } else { u32::MAX / 2 };
             // The last stage may have to be more exact than was foreseen.
             for _ in 0..if is_last { 4 } else { 1 } {
-                let end = minimise(&smooth, &mut gamma, &mut state, gain, || {
+                let end = minimise(&smooth, &mut gamma, (&mut state, &mut other), gain, || {
                     iterations += 1;
                     ended = run.check(&Progress {
                         phase: "fitting",
@@ -311,6 +312,9 @@ impl<'a> Linear<'a> {
                         && !self.design.files().is_some_and(Files::has_failed)
                 });
                 self.check_files()?;
+                if self.design_is_streamed() {
+                    other = State::default();
+                }
                 if ended.is_some() || near_end {
                     let before = best.gap();
                     self.note(&exact, &smooth, &gamma, &mut state, &mut best);
@@ -442,21 +446,20 @@ impl<'a> Linear<'a> {
         state: &mut State,
         best: &mut Best,
     ) {
-        let streamed = self.design.files().is_some();
-        let mut copy;
-        let with = if streamed {
-            state
+        best.lower = best.lower.max(lower_bound(smooth, (&*self.loss, &self.risk), gamma, state));
+        let value = state.value;
+        // Numbers of all examples in files are there only once.
+        let mut room = State::default();
+        let with = if self.design_is_streamed() { state } else { &mut room };
+        // What is exact has its value.
+        let value = if smooth.width == 0.0 {
+            value
         } else {
-            copy = state.clone();
-            &mut copy
-        };
-        best.lower = best.lower.max(lower_bound(smooth, (&*self.loss, &self.risk), gamma, with));
-        // What is exact need not be read once more for its value.
-        if !(streamed && smooth.width == 0.0) {
             exact.evaluate(gamma, with);
-        }
-        if with.value < best.objective {
-            best.objective = with.value;
+            with.value
+        };
+        if value < best.objective {
+            best.objective = value;
             best.gamma.copy_from_slice(gamma);
         }
         self.thin(exact, smooth, gamma, with, best);

@@ -19,16 +19,15 @@ pub(crate) enum End {
 }
 
 /// Minimises from `gamma`, at which `state` was evaluated, until half the squared Newton decrement, a prediction of what is
-/// left to gain, is at most `target`. `goes_on` is asked before every step.
+/// left to gain, is at most `target`. `goes_on` is asked before every step. `other` is room for trials.
 pub(crate) fn minimise(
     objective: &Objective<'_>,
     gamma: &mut [f64],
-    state: &mut State,
+    (state, other): (&mut State, &mut State),
     target: f64,
     mut goes_on: impl FnMut() -> bool,
 ) -> End {
     let mut model = Model::default();
-    let mut other = state.clone();
     let mut damping = 0.0_f64;
     let mut trial = gamma.to_vec();
     loop {
@@ -54,8 +53,8 @@ pub(crate) fn minimise(
             if damping <= 1e-6 && -0.5 * slope <= target || slope == 0.0 {
                 return End::Done;
             }
-            if let Some(share) = search(objective, gamma, &step, slope, state, &mut trial, &mut other) {
-                std::mem::swap(state, &mut other);
+            if let Some(share) = search(objective, gamma, &step, slope, state, &mut trial, other) {
+                std::mem::swap(state, other);
                 gamma.copy_from_slice(&trial);
                 // Steps that had to be cut short say that the model holds less far.
                 damping = if share == 1.0 { damping / 16.0 } else { damping };
