@@ -104,6 +104,9 @@ fn what_is_given_is_respected() {
     let bias = number(&training["rho_bias"]);
     let (_, milder) = train(&place, &[&more[..4], &["--rho", "0.0001"], &more[6..]].concat());
     assert!(bias > number(&milder["training"]["rho_bias"]) && bias > 0.0, "{bias} {milder}");
+    for other in [&["--momentum", "0"][..], &["--averaging"], &["--alpha", "3"]] {
+        assert_ne!(train(&place, &[&more[..], other].concat()).1["history"], found["history"], "{other:?}");
+    }
     let repeat = |seed: &str| train(&place, &[&more[..], &["--seed", seed]].concat()).1["history"].clone();
     assert_eq!(repeat("1"), repeat("1"));
     assert_ne!(repeat("1"), repeat("2"));
@@ -203,19 +206,27 @@ fn what_does_not_go_together_is_named() {
         place.refused(&[&["robust", "t.csv", "--target", "y"], more].concat(), parts);
     };
     refused(&["--solver", "pases"], &["solver 'pases'", "did you mean 'passes'", "sum-of-exponentials"]);
-    for (option, value) in
-        [("--batch", "9"), ("--epochs", "9"), ("--step", "0.1"), ("--rho", "0.1"), ("--seed", "1")]
-    {
+    for (option, value) in [
+        ("--batch", "9"),
+        ("--epochs", "9"),
+        ("--step", "0.1"),
+        ("--rho", "0.1"),
+        ("--momentum", "0.5"),
+        ("--alpha", "1"),
+        ("--seed", "1"),
+    ] {
         for solver in ["auto", "exact"] {
             refused(&["--solver", solver, option, value], &[option, "passes", solver]);
         }
     }
-    refused(&["--solver", "passes"], &["--solver passes", "a radius", "--lambda"]);
-    refused(&["--solver", "passes", "--radius", "1"], &["--solver passes", "a radius", "--lambda"]);
-    refused(&["--solver", "passes", "--divergence", "mean"], &["--solver passes", "the mean"]);
+    refused(&["--averaging"], &["--averaging", "passes"]);
     let passes = ["--solver", "passes", "--lambda", "1"];
-    refused(&[&passes[..], &["--step", "1"]].concat(), &["--solver passes", "--step"]);
-    refused(&[&passes[..], &["--rho", "0.1"]].concat(), &["--solver passes", "--rho"]);
+    for more in
+        [&["--step", "1"][..], &["--rho", "0.1"], &["--momentum", "0"], &["--averaging"], &["--alpha", "1"]]
+    {
+        refused(&[&passes[..], more].concat(), &["passes has nothing to tune", more[0]]);
+    }
+    refused(&["--solver", "batch-weights", "--alpha", "1"], &["--alpha", "joint", "batch-weights"]);
     for solver in ["dual-sgm", "batch-weights", "multilevel"] {
         refused(&["--solver", solver, "--rho", "0.1"], &["--rho", "safe KL", "--solver joint"]);
     }
@@ -234,6 +245,10 @@ fn what_does_not_go_together_is_named() {
         ("--rho", "0"),
         ("--rho", "1"),
         ("--rho", "nan"),
+        ("--momentum", "-0.1"),
+        ("--momentum", "1"),
+        ("--momentum", "nan"),
+        ("--alpha", "inf"),
         ("--seed", "-1"),
         ("--seed", "1.5"),
     ] {

@@ -73,7 +73,7 @@ fn files_that_do_not_fit_give_the_same_model() {
         assert!(here.code == 0 && there.code == 0, "{here:?} {there:?}");
         let (here, there) = (here.json(), there.json());
         assert_eq!((&here["streamed"], &there["streamed"]), (&true.into(), &serde_json::Value::Bool(false)));
-        assert_eq!(here["solver"] == "passes", risk[0] == "--lambda");
+        assert_eq!(here["solver"] == "passes", risk[1] != "mean");
         for key in ["rows", "features", "target", "divergence", "loss"] {
             assert_eq!(here[key], there[key], "{key}");
         }

@@ -346,11 +346,14 @@ impl Objective<'_> {
     fn add_sizes(&self, b: usize, block: Derived<'_>, state: &State, size: &mut [f64]) {
         let (m, k, first) = (self.design.columns, self.loss.scores(), b * self.design.height());
         let rows = block.labels.len();
-        for (j, x) in block.x.chunks_exact(rows).enumerate() {
-            for (r, x) in x.iter().enumerate() {
-                for c in 0..k {
-                    size[c * m + j] += state.p[first + r] * (block.slope[r * k + c] * x).abs();
-                }
+        let mut w = vec![0.0; rows];
+        for (c, size) in size.chunks_exact_mut(m).enumerate() {
+            for (r, (w, p)) in w.iter_mut().zip(&state.p[first..]).enumerate() {
+                // What has no weight may have a slope that is infinite.
+                *w = if *p > 0.0 { p * block.slope[r * k + c] } else { 0.0 };
+            }
+            for (size, x) in size.iter_mut().zip(block.x.chunks_exact(rows)) {
+                *size += pairwise(rows, |r| (w[r] * x[r]).abs());
             }
         }
     }

@@ -234,6 +234,20 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub rho: Option<f64>,
 
+    /// Nesterov's momentum of stochastic gradients, at least 0 and below 1 [default: 0.9]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub momentum: Option<f64>,
+
+    /// Stochastic gradients result in the mean over the second half of their steps, not the last or best
+    #[arg(long, help_heading = "Solver")]
+    pub averaging: bool,
+
+    /// Where the threshold α of joint and dual-sgm starts [default: where it is best for the losses]
+    ///
+    /// In units of the losses. With a --step, safe KL and other bounded weights start at 0 unless it is given.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub alpha: Option<f64>,
+
     /// Seed of folds and of the order of rows in passes [default: 0]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub seed: Option<u64>,
@@ -254,8 +268,8 @@ pub struct FitArgs {
 
     /// Memory that may be used; files too large for it are read where they are, again and again: `2GB`
     ///
-    /// Loading and fitting take about eight times the size of the data. What does not fit is learnt from passes in batches, with a
-    /// --lambda, or else by exact steps over all rows; 56 bytes a row are taken all the same. All columns that are used
+    /// Loading and fitting take about eight times the size of the data. What does not fit is learnt from passes in batches, the ordinary
+    /// fit by exact steps over all rows; 56 bytes a row are taken all the same. All columns that are used
     /// must hold numbers then, without gaps. Text is parsed anew in each pass: NPY and Parquet are faster.
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, help_heading = "Solver")]
     pub memory: Option<Memory>,

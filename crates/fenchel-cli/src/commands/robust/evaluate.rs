@@ -87,7 +87,7 @@ fn evaluate(model: &Model, data: &Data, by: Option<usize>, args: &EvaluateArgs) 
     let predictions = predictions(model, &applied)?;
     let rows = applied.rows;
     let left_out = data.len() - rows.len();
-    let examples = Examples::new(linear.width(), applied.features, numbers)?;
+    let examples = Examples::new(linear.width(), applied.features, numbers)?.weighted(masses)?;
     let losses = linear.losses(&examples)?;
     if let Some(at) = losses.iter().position(|loss| !loss.is_finite()) {
         let message = format!("the loss is {}: the model's score is out of range here", losses[at]);
@@ -103,7 +103,7 @@ fn evaluate(model: &Model, data: &Data, by: Option<usize>, args: &EvaluateArgs) 
         worst: moved.as_ref().map_or(&losses, |moved| &moved.losses),
         labels: examples.labels(),
         predictions: &predictions,
-        weights: &masses,
+        weights: examples.weights(),
     };
     let groups = by.map(|column| groups(model, &risk, (data, column), &rows, all)).transpose()?;
     Ok(Record {

@@ -8,7 +8,7 @@ use fenchel::Error;
 use fenchel::robust::{Fit, Linear, Method, Passes, Precision, Sgd, Trained};
 use serde::Serialize;
 
-/// The exact solver where rows fit in memory, else passes where there is a price.
+/// The exact solver where rows fit in memory, else passes where there is a divergence.
 pub const AUTO: &str = "auto";
 const EXACT: &str = "exact";
 const PASSES: &str = "passes";
@@ -53,7 +53,7 @@ pub struct Training {
 /// Names of solvers, with a line on each.
 pub fn registry() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
-        (AUTO, "exact where all rows fit in memory (--memory), else passes where there is a price λ"),
+        (AUTO, "exact where all rows fit in memory (--memory), else passes where there is a divergence"),
         (EXACT, "Newton's method on all rows, with λ falling to its value"),
         (PASSES, "batches: rows of largest loss exactly, others in a quadratic model; nothing to tune"),
     ];
@@ -83,12 +83,24 @@ impl Solver {
                 ("--epochs", args.epochs.is_some()),
                 ("--step", args.step.is_some()),
                 ("--rho", args.rho.is_some()),
+                ("--momentum", args.momentum.is_some()),
+                ("--averaging", args.averaging),
+                ("--alpha", args.alpha.is_some()),
                 ("--seed", args.seed.is_some() && args.cross_validate.is_none()),
             ];
             all.into_iter().find(|(option, given)| *given && options.contains(option)).map(|found| found.0)
         };
         if [AUTO, EXACT].contains(&name) {
-            return match given(&["--batch", "--epochs", "--step", "--rho", "--seed"]) {
+            return match given(&[
+                "--batch",
+                "--epochs",
+                "--step",
+                "--rho",
+                "--momentum",
+                "--averaging",
+                "--alpha",
+                "--seed",
+            ]) {
                 None => Ok(Solver::Exact),
                 Some("--seed") => Err(Failure::new(format!(
                     "--seed is for --cross-validate and for solvers that make passes; {name} draws nothing"
@@ -124,11 +136,11 @@ impl Solver {
         }
         match method {
             None => {
-                if let Some(option) = given(&["--step", "--rho"]) {
-                    let what = if option == "--step" { "step size" } else { "ρ" };
-                    return Err(Failure::new(format!("--solver {PASSES} has no {what}; leave {option} out")));
+                if let Some(option) = given(&["--step", "--rho", "--momentum", "--averaging", "--alpha"]) {
+                    return Err(Failure::new(format!(
+                        "{option} is of stochastic gradients, such as --solver joint; {PASSES} has nothing to tune"
+                    )));
                 }
-                penalised(name, wanted)?;
                 Ok(Solver::Passes(settings))
             }
             Some(method) => gradients(method, settings, args, wanted),
@@ -189,6 +201,20 @@ fn gradients(method: Method, settings: Passes, args: &FitArgs, wanted: &Wanted) 
             )));
         }
     }
+    if let Some(momentum) = args.momentum.filter(|momentum| !(0.0..1.0).contains(momentum)) {
+        return Err(Error::invalid("--momentum", momentum, "a number of at least 0 and below 1").into());
+    }
+    if let Some(alpha) = args.alpha {
+        if !alpha.is_finite() {
+            return Err(Error::invalid("--alpha", alpha, "a finite number").into());
+        }
+        if ![Method::Joint, Method::DualSgm].contains(&method) {
+            return Err(Failure::new(format!(
+                "--alpha is where the threshold of joint and dual-sgm starts; --solver {} has none",
+                method.name()
+            )));
+        }
+    }
     if method == Method::SumOfExponentials {
         if !is_kl {
             return Err(Failure::new(format!("--solver {} takes --divergence kl only", method.name())));
@@ -203,7 +229,9 @@ fn gradients(method: Method, settings: Passes, args: &FitArgs, wanted: &Wanted) 
         seed,
         step: args.step,
         rho: args.rho,
-        ..Sgd::default()
+        momentum: args.momentum.unwrap_or(Sgd::default().momentum),
+        averaging: args.averaging,
+        alpha: args.alpha,
     }))
 }
 

@@ -22,9 +22,7 @@ use fenchel::Error;
 use fenchel::measure::file::{Roles, size_loaded, write_atomically};
 use fenchel::optim::Memory;
 use fenchel::robust::loss::Loss;
-use fenchel::robust::{
-    Fit, Linear, LinearModel, Options, Passes, Precision, Risk, StreamedExamples, Strength,
-};
+use fenchel::robust::{Fit, Linear, LinearModel, Options, Passes, Precision, Risk, StreamedExamples};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -169,7 +167,7 @@ impl Fitted {
         let heaviest = statistics::heaviest(&fit.weights, &fit.losses).into_iter().map(heavy).collect();
         Ok(Fitted {
             largest: statistics::largest(&fit.losses, own),
-            cvar: statistics::tails(&fit.losses, own)?,
+            cvar: statistics::tails(&fit.losses, own),
             heaviest,
             worst_mean,
             classes,
@@ -302,20 +300,17 @@ fn fit(
         ordinary = Some(linear.fit(&precision(watch), watch)?.mean_loss);
     }
     let risk = plan.wanted.risk(plan.wanted.given(), ordinary)?;
-    // Passes are for prices; without one all rows are taken at once, again and again.
+    // The mean takes two steps over all rows.
     let solver = match plan.solver {
-        Solver::Exact if args.solver == AUTO && is_for_passes(&risk) => Solver::Passes(Passes::default()),
+        Solver::Exact if args.solver == AUTO && risk.divergence().is_some() => {
+            Solver::Passes(Passes::default())
+        }
         solver => solver,
     };
     let linear = Linear::streamed(examples, loss.clone(), risk.clone(), options)?;
     let (mut fit, training) = solver.fit(&linear, &precision(watch), watch)?;
     fit.seconds = watch.seconds();
     Ok(Solved { fit, risk, ordinary, solver: solver.name(), training })
-}
-
-/// Whether passes can fit to a risk: it has a price.
-fn is_for_passes(risk: &Risk) -> bool {
-    risk.divergence().is_some() && matches!(risk.strength(), Strength::Penalty(_))
 }
 
 /// What to call the files.

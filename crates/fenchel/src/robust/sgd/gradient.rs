@@ -151,6 +151,23 @@ impl<'a> Estimator<'a> {
                     Strength::Penalty(lambda) => lambda,
                     Strength::Radius(_) => at.lambda,
                 };
+                // Vector code, where there is no multiplier to be moved.
+                if let Strength::Penalty(_) = self.risk.strength() {
+                    let Room { eta, scratch, .. } = room;
+                    let n = losses.len();
+                    scratch.reserve(n);
+                    let (x, z) = (&mut scratch.x[..n], &mut scratch.z[..n]);
+                    x.iter_mut().zip(losses).for_each(|(x, loss)| *x = (loss - at.alpha) / lambda);
+                    eta.clear();
+                    eta.extend(weights.iter().map(|own| own / count));
+                    let mass = if f.prepare(x, z) {
+                        f.weigh_prepared(z, eta, 0.0, p)
+                    } else {
+                        f.weigh(x, eta, 0.0, p)
+                    };
+                    out.alpha = 1.0 - mass.sum;
+                    return;
+                }
                 let (mut mass, mut rise) = (0.0, 0.0);
                 for ((p, loss), own) in p.iter_mut().zip(losses).zip(weights) {
                     let s = (loss - at.alpha) / lambda;
@@ -158,11 +175,7 @@ impl<'a> Estimator<'a> {
                     let weight = f.conj_prime(s);
                     *p = share * weight;
                     mass += *p;
-                    rise += if matches!(self.risk.strength(), Strength::Radius(_)) {
-                        share * (f.conj(s) - weight * s)
-                    } else {
-                        0.0
-                    };
+                    rise += share * (f.conj(s) - weight * s);
                 }
                 out.alpha = 1.0 - mass;
                 if let Strength::Radius(radius) = self.risk.strength() {
