@@ -24,13 +24,7 @@ const LOSSES: [&str; 10] = [
 
 fn label(labels: Labels, rng: &mut Rng, classes: usize) -> f64 {
     match labels {
-        Labels::Sign => {
-            if rng.uniform() < 0.5 {
-                -1.0
-            } else {
-                1.0
-            }
-        }
+        Labels::Sign => (rng.uniform() - 0.5).signum(),
         Labels::Class => (rng.uniform() * classes as f64).floor(),
         Labels::Count => (4.0 * rng.uniform()).floor(),
         _ => 2.0 * rng.normal(),
@@ -207,6 +201,12 @@ fn fitted(
     model.fit(&Precision::default(), &mut Silent).unwrap()
 }
 
+/// The mean of losses of examples that are moved at a price.
+fn moved_mean(examples: &Examples, name: &str, price: f64) -> Fit {
+    let perturbation = Perturbation::new(price).unwrap();
+    fitted(examples, name, &Risk::mean(), Options::default(), Some(&perturbation))
+}
+
 fn risks() -> Vec<Risk> {
     let of = |name: &str, strength| Risk::new(divergence::parse(name).unwrap(), strength).unwrap();
     vec![
@@ -304,13 +304,7 @@ fn squared_losses_have_a_formula() {
             let (a, b) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
             if value(a) <= value(b) && value(a).is_finite() { high = b } else { low = a }
         }
-        let fit = fitted(
-            &examples,
-            "squared",
-            &Risk::mean(),
-            Options::default(),
-            Some(&Perturbation::new(price).unwrap()),
-        );
+        let fit = moved_mean(&examples, "squared", price);
         let exact = value(low);
         assert!((fit.objective - exact).abs() < 2e-9 * exact, "{price}: {} {exact}", fit.objective);
         assert!(fit.coefficients.iter().map(|c| c * c).sum::<f64>() < price);
@@ -386,13 +380,7 @@ fn hinges_are_a_quadratic_program() {
         let mut solver = DefaultSolver::new(&square, &cost, &a, &b, &cones, settings).unwrap();
         solver.solve();
         let exact = solver.solution.obj_val;
-        let fit = fitted(
-            &examples,
-            "hinge",
-            &Risk::mean(),
-            Options::default(),
-            Some(&Perturbation::new(price).unwrap()),
-        );
+        let fit = moved_mean(&examples, "hinge", price);
         assert!((fit.objective - exact).abs() < 1e-7 * exact, "{price}: {} {exact}", fit.objective);
     }
 }

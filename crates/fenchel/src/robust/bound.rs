@@ -1,4 +1,4 @@
-//! What the objective cannot be below, from where passes have come to.
+//! What the objective cannot be below, from where passes or stochastic gradients have come to.
 //!
 //! Where nothing has corners the best coefficients are near enough to the minimum for a bound. Where there are corners the best
 //! bound is that of a problem in which they are rounded, near its own minimum, and passes do not go there: Newton steps on
@@ -138,7 +138,8 @@ impl Linear<'_> {
         Ok(bound - price)
     }
 
-    /// Newton steps, each damped until the objective does not rise; the state is where they lead.
+    /// Newton steps, each damped until the objective does not rise; the state is where they lead. A full minimisation has a
+    /// second state for trials, for which there is no room where examples stay in their files.
     fn step_on(
         &self,
         objective: &Objective<'_>,

@@ -447,17 +447,15 @@ impl<'a> Linear<'a> {
         best: &mut Best,
     ) {
         best.lower = best.lower.max(lower_bound(smooth, (&*self.loss, &self.risk), gamma, state));
-        let value = state.value;
+        let mut value = state.value;
         // Numbers of all examples in files are there only once.
         let mut room = State::default();
         let with = if self.design_is_streamed() { state } else { &mut room };
         // What is exact has its value.
-        let value = if smooth.width == 0.0 {
-            value
-        } else {
+        if smooth.width > 0.0 {
             exact.evaluate(gamma, with);
-            with.value
-        };
+            value = with.value;
+        }
         if value < best.objective {
             best.objective = value;
             best.gamma.copy_from_slice(gamma);

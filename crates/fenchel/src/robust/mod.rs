@@ -27,6 +27,7 @@ mod risk;
 mod rows;
 mod sgd;
 mod streamed;
+mod tails;
 pub mod validation;
 
 pub use examples::Examples;
@@ -38,3 +39,4 @@ pub use perturbation::{Moves, Perturbation};
 pub use risk::{Risk, Strength, Worst};
 pub use sgd::{Method, Sgd, Trained};
 pub use streamed::StreamedExamples;
+pub use tails::tails;

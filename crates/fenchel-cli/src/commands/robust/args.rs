@@ -244,7 +244,7 @@ pub struct FitArgs {
 
     /// Where the threshold α of joint and dual-sgm starts [default: where it is best for the losses]
     ///
-    /// In units of the losses. With a --step, safe KL and other bounded weights start at 0 unless it is given.
+    /// In units of the losses. Without one, and without a --step, it is put where it is best after each pass. With a --step, safe KL and other bounded weights start at 0 unless it is given.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub alpha: Option<f64>,
 
@@ -268,9 +268,9 @@ pub struct FitArgs {
 
     /// Memory that may be used; files too large for it are read where they are, again and again: `2GB`
     ///
-    /// Loading and fitting take about eight times the size of the data. What does not fit is learnt from passes in batches, the ordinary
-    /// fit by exact steps over all rows; 56 bytes a row are taken all the same. All columns that are used
-    /// must hold numbers then, without gaps. Text is parsed anew in each pass: NPY and Parquet are faster.
+    /// Loading and fitting take about eight times the size of the data. What does not fit is learnt from passes in
+    /// batches, the ordinary fit by exact steps over all rows; 56 bytes a row are taken all the same. All columns that are
+    /// used must hold numbers then, without gaps. Text is parsed anew in each pass: NPY and Parquet are faster.
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, help_heading = "Solver")]
     pub memory: Option<Memory>,
 

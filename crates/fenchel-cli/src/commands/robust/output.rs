@@ -76,7 +76,7 @@ impl<'a> Report<'a> {
                 distances => Some(statistics::mean(distances, p)?),
             },
             largest_loss: statistics::largest(losses, own),
-            cvar: statistics::tails(losses, own),
+            cvar: statistics::tails(losses, own)?,
             heaviest: statistics::heaviest(p, losses).into_iter().map(heavy).collect(),
             notes: notes(problem, fitted, &names, args),
             names,

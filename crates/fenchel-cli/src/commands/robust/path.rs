@@ -82,7 +82,7 @@ pub fn fit(
             gap: fit.gap,
             status: fit.status,
             mean_loss: fit.mean_loss,
-            cvar: statistics::tails(&fit.losses, problem.examples.weights()),
+            cvar: statistics::tails(&fit.losses, problem.examples.weights())?,
             effective_sample_size: fit.effective_sample_size,
             intercept: fit.intercept,
             coefficients: fit.coefficients,

@@ -66,10 +66,7 @@ impl Problem {
             return Err(Failure::new(format!("'{name}' cannot be both --target and --weights")));
         }
         let chosen = features(&data, &names, target, weights)?;
-        let mut problem = Problem::of(data, (chosen, target, weights), args.missing, (loss, options))?;
-        let deviations = options.standardise.then(|| problem.deviations());
-        problem.moves = args.move_price.map(|price| Moves::new(price, &problem.encoding, deviations));
-        Ok(problem)
+        Problem::of(data, (chosen, target, weights), args.missing, (loss, options, args.move_price))
     }
 
     /// The problem of these columns.
@@ -77,7 +74,7 @@ impl Problem {
         data: Data,
         (chosen, target, weights): (Vec<Chosen>, usize, Option<usize>),
         missing: Missing,
-        (loss, options): (Arc<dyn Loss>, Options),
+        (loss, options, move_price): (Arc<dyn Loss>, Options, Option<f64>),
     ) -> Result<Self> {
         let offer = |name: &str, text: &str| {
             if text.replace(',', ".").parse::<f64>().is_ok() {
@@ -109,19 +106,9 @@ impl Problem {
         let examples = Examples::new(encoding.width(), features, numbers)?.weighted(masses)?;
         let name = |column: usize| data.names()[column].to_owned();
         let (column, target, weights) = (target, name(target), weights.map(name));
-        Ok(Problem {
-            data,
-            rows,
-            examples,
-            target,
-            classes,
-            weights,
-            encoding,
-            column,
-            loss,
-            options,
-            moves: None,
-        })
+        let units = options.standardise.then(|| deviations(&examples));
+        let moves = move_price.map(|price| Moves::new(price, &encoding, units));
+        Ok(Problem { data, rows, examples, target, classes, weights, encoding, column, loss, options, moves })
     }
 
     /// A linear model of these rows, to be fitted with a risk.
@@ -165,13 +152,18 @@ impl Problem {
 
     /// The standard deviation of each feature, by weight.
     pub fn deviations(&self) -> Vec<f64> {
-        self.examples.moments(true).into_iter().map(|(_, deviation)| deviation).collect()
+        deviations(&self.examples)
     }
 
     /// The options of the fit.
     pub fn options(&self) -> Options {
         self.options
     }
+}
+
+/// The standard deviation of each feature, by weight.
+fn deviations(examples: &Examples) -> Vec<f64> {
+    examples.moments(true).into_iter().map(|(_, deviation)| deviation).collect()
 }
 
 /// Loss and options; what costs nothing is checked before files are read.

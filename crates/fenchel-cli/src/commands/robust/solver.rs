@@ -8,7 +8,7 @@ use fenchel::Error;
 use fenchel::robust::{Fit, Linear, Method, Passes, Precision, Sgd, Trained};
 use serde::Serialize;
 
-/// The exact solver where rows fit in memory, else passes where there is a divergence.
+/// The exact solver where rows fit in memory and for the mean, else passes.
 pub const AUTO: &str = "auto";
 const EXACT: &str = "exact";
 const PASSES: &str = "passes";

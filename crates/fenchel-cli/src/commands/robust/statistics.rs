@@ -20,45 +20,10 @@ pub struct Tail {
     pub value: f64,
 }
 
-/// Means of the tails of losses under these weights: Σ w_i ℓ_i over the largest losses that have a share of the mass, over
-/// that mass; the last of them counts in part. It takes a number of four bytes a row.
-pub fn tails(losses: &[f64], weights: &[f64]) -> Vec<Tail> {
-    let total: f64 = weights.iter().sum();
-    let mut order: Vec<u32> = (0..losses.len() as u32).filter(|i| weights[*i as usize] > 0.0).collect();
-    order.sort_unstable_by(|a, b| losses[*b as usize].total_cmp(&losses[*a as usize]).then(a.cmp(b)));
-    let mut tails: Vec<Tail> = SHARES.iter().map(|share| Tail { share: *share, value: f64::NAN }).collect();
-    let (mut mass, mut sum) = (Sum::default(), Sum::default());
-    let mut left = tails.iter_mut().rev().peekable();
-    for (k, i) in order.iter().enumerate() {
-        let (loss, weight) = (losses[*i as usize], weights[*i as usize]);
-        let is_last = k + 1 == order.len();
-        while let Some(tail) = left.next_if(|tail| is_last || mass.total() + weight >= tail.share * total) {
-            let wanted = tail.share * total;
-            tail.value = (sum.total() + (wanted - mass.total()) * loss) / wanted;
-        }
-        mass.add(weight);
-        sum.add(weight * loss);
-    }
-    tails
-}
-
-/// A sum that keeps what rounding takes from it (Neumaier).
-#[derive(Default)]
-struct Sum {
-    sum: f64,
-    lost: f64,
-}
-
-impl Sum {
-    fn add(&mut self, x: f64) {
-        let next = self.sum + x;
-        self.lost += if self.sum.abs() >= x.abs() { (self.sum - next) + x } else { (x - next) + self.sum };
-        self.sum = next;
-    }
-
-    fn total(&self) -> f64 {
-        self.sum + self.lost
-    }
+/// Means of the tails of losses under these weights.
+pub fn tails(losses: &[f64], weights: &[f64]) -> Result<Vec<Tail>> {
+    let values = fenchel::robust::tails(losses, weights, &SHARES)?;
+    Ok(SHARES.iter().zip(values).map(|(share, value)| Tail { share: *share, value }).collect())
 }
 
 /// The rows with the largest weights p, of those that weigh anything; among equals those of larger loss.
@@ -155,7 +120,7 @@ impl Rows<'_> {
         Ok(Quality {
             rows: losses.len(),
             mean_loss: mean(losses, weights)?,
-            cvar: tails(losses, weights),
+            cvar: tails(losses, weights)?,
             worst_case: risk.of(worst, weights, &mut p)?.value,
             largest_loss: largest(losses, weights),
             rmse,

@@ -167,7 +167,7 @@ impl Fitted {
         let heaviest = statistics::heaviest(&fit.weights, &fit.losses).into_iter().map(heavy).collect();
         Ok(Fitted {
             largest: statistics::largest(&fit.losses, own),
-            cvar: statistics::tails(&fit.losses, own),
+            cvar: statistics::tails(&fit.losses, own)?,
             heaviest,
             worst_mean,
             classes,

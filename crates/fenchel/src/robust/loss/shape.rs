@@ -272,13 +272,7 @@ mod tests {
 
     fn label(labels: Labels, rng: &mut Rng) -> f64 {
         match labels {
-            Labels::Sign => {
-                if rng.uniform() < 0.5 {
-                    -1.0
-                } else {
-                    1.0
-                }
-            }
+            Labels::Sign => (rng.uniform() - 0.5).signum(),
             _ => 3.0 * rng.normal(),
         }
     }

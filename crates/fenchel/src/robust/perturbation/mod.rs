@@ -176,8 +176,9 @@ impl Linear<'_> {
     /// For the worst case over examples that may be moved as well: the risk is that of the losses ℓ̂ of a [`Perturbation`].
     ///
     /// The same methods find the minimum, and the same certificate proves it, for [`Linear::fit`], [`Linear::fit_from`] and
-    /// [`Linear::path`]. Coefficients of squared losses stay where v < κ. What [`Options::standardise`](super::Options::standardise) says is about
-    /// penalties: distances are in the units of the perturbation.
+    /// [`Linear::path`]. Coefficients of squared losses stay where v < κ. What
+    /// [`Options::standardise`](super::Options::standardise) says is about penalties: distances are in the units of the
+    /// perturbation.
     ///
     /// ```
     /// use fenchel::optim::Silent;

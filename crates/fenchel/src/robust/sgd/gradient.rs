@@ -151,34 +151,18 @@ impl<'a> Estimator<'a> {
                     Strength::Penalty(lambda) => lambda,
                     Strength::Radius(_) => at.lambda,
                 };
-                // Vector code, where there is no multiplier to be moved.
-                if let Strength::Penalty(_) = self.risk.strength() {
-                    let Room { eta, scratch, .. } = room;
-                    let n = losses.len();
-                    scratch.reserve(n);
-                    let (x, z) = (&mut scratch.x[..n], &mut scratch.z[..n]);
-                    x.iter_mut().zip(losses).for_each(|(x, loss)| *x = (loss - at.alpha) / lambda);
-                    eta.clear();
-                    eta.extend(weights.iter().map(|own| own / count));
-                    let mass = if f.prepare(x, z) {
-                        f.weigh_prepared(z, eta, 0.0, p)
-                    } else {
-                        f.weigh(x, eta, 0.0, p)
-                    };
-                    out.alpha = 1.0 - mass.sum;
-                    return;
-                }
-                let (mut mass, mut rise) = (0.0, 0.0);
-                for ((p, loss), own) in p.iter_mut().zip(losses).zip(weights) {
-                    let s = (loss - at.alpha) / lambda;
-                    let share = own / count;
-                    let weight = f.conj_prime(s);
-                    *p = share * weight;
-                    mass += *p;
-                    rise += share * (f.conj(s) - weight * s);
-                }
-                out.alpha = 1.0 - mass;
+                let Room { eta, scratch, .. } = room;
+                let n = losses.len();
+                scratch.reserve(n);
+                let (x, z) = (&mut scratch.x[..n], &mut scratch.z[..n]);
+                x.iter_mut().zip(losses).for_each(|(x, loss)| *x = (loss - at.alpha) / lambda);
+                eta.clear();
+                eta.extend(weights.iter().map(|own| own / count));
+                let mass =
+                    if f.prepare(x, z) { f.weigh_prepared(z, eta, 0.0, p) } else { f.weigh(x, eta, 0.0, p) };
+                out.alpha = 1.0 - mass.sum;
                 if let Strength::Radius(radius) = self.risk.strength() {
+                    let rise: f64 = (0..n).map(|i| eta[i] * f.conj(x[i]) - p[i] * x[i]).sum();
                     out.lambda = radius + f.f_at_one() + rise;
                 }
             }
