@@ -1,0 +1,376 @@
+//! Log-sum-exp and its family over axes.
+
+use crate::arrays::{Floating, Lanes, Number, axes, each_matrix, each_matrix_pair, side_by_side};
+use crate::errors::OrRaise;
+use crate::run::{SMALL, short};
+use fenchel::logspace::{self, MatrixView};
+use numpy::ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dimension, IxDyn, Zip};
+use numpy::{PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use rayon::prelude::*;
+
+/// So many lanes that lie across the memory are gathered together, at least.
+const NEIGHBOURS: usize = 16;
+
+/// A result as NumPy users know it: a scalar where no axis is left.
+pub fn returned<'py, T: Number>(py: Python<'py>, out: ArrayD<T>) -> PyResult<Bound<'py, PyAny>> {
+    match (out.ndim(), out.first()) {
+        (0, Some(&number)) => scalar(py, number),
+        _ => Ok(PyArrayDyn::from_owned_array(py, out).into_any()),
+    }
+}
+
+/// A NumPy scalar.
+fn scalar<T: Number>(py: Python<'_>, number: T) -> PyResult<Bound<'_, PyAny>> {
+    static DOUBLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static SINGLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let class = if size_of::<T>() == 8 {
+        DOUBLE.import(py, "numpy", "float64")?
+    } else {
+        SINGLE.import(py, "numpy", "float32")?
+    };
+    class.call1((number.to_f64(),))
+}
+
+/// log Σ exp(a), or log |Σ b exp(a)| with its sign.
+#[pyfunction]
+#[pyo3(signature = (a, axis, b, keepdims, signed))]
+pub fn logsumexp<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
+    b: Option<&Bound<'py, PyAny>>,
+    keepdims: bool,
+    signed: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let a = Floating::of(a, "a")?;
+    let Some(b) = b else {
+        return match a {
+            Floating::Double(a) => plain(py, &a, axis, keepdims, signed),
+            Floating::Single(a) => plain(py, &a, axis, keepdims, signed),
+        };
+    };
+    match (a, Floating::of(b, "b")?) {
+        (Floating::Single(a), Floating::Single(b)) => weighted(py, &a, &b, axis, keepdims, signed),
+        (a, b) => weighted(py, &a.widened()?, &b.widened()?, axis, keepdims, signed),
+    }
+}
+
+fn plain<'py, T: Number>(
+    py: Python<'py>,
+    a: &PyReadonlyArrayDyn<'py, T>,
+    axis: Option<&Bound<'py, PyAny>>,
+    keepdims: bool,
+    signed: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let small = a.len() < SMALL;
+    // The usual case of all numbers, in order.
+    if axis.is_none()
+        && !keepdims
+        && !signed
+        && let Ok(slice) = a.as_slice()
+    {
+        return scalar(py, short(py, small, || logspace::logsumexp(slice))?);
+    }
+    let out = reduced(py, a, axis, keepdims, logsumexp_of_rows, logspace::logsumexp)?;
+    if !signed {
+        return returned(py, out);
+    }
+    // A sum of exponentials is 0 only where all are.
+    let sign = out.mapv(|log| {
+        if log.is_nan() {
+            T::NAN
+        } else if log == T::NEG_INFINITY {
+            T::ZERO
+        } else {
+            T::ONE
+        }
+    });
+    Ok((returned(py, out)?, returned(py, sign)?).into_pyobject(py)?.into_any())
+}
+
+/// log of the mean of exp(a).
+#[pyfunction]
+#[pyo3(signature = (a, axis, keepdims))]
+pub fn logmeanexp<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
+    keepdims: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    fn of<'py, T: Number>(
+        py: Python<'py>,
+        a: &PyReadonlyArrayDyn<'py, T>,
+        axis: Option<&Bound<'py, PyAny>>,
+        keepdims: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        returned(py, reduced(py, a, axis, keepdims, |_, _| false, logspace::logmeanexp)?)
+    }
+    match Floating::of(a, "a")? {
+        Floating::Double(a) => of(py, &a, axis, keepdims),
+        Floating::Single(a) => of(py, &a, axis, keepdims),
+    }
+}
+
+/// All rows of a matrix that the engine can read as it lies; false if it cannot.
+fn logsumexp_of_rows<T: Number>(matrix: &ArrayView2<'_, T>, out: &mut [T]) -> bool {
+    let (rows, columns) = matrix.dim();
+    let stride = |n: usize, stride: isize| if n <= 1 { Some(n.max(1)) } else { usize::try_from(stride).ok() };
+    let (Some(slice), Some(down), Some(right)) = (
+        matrix.to_slice_memory_order(),
+        stride(rows, matrix.strides()[0]),
+        stride(columns, matrix.strides()[1]),
+    ) else {
+        return false;
+    };
+    MatrixView::strided(slice, (rows, columns), (down, right))
+        .and_then(|view| logspace::logsumexp_rows(view, out))
+        .is_ok()
+}
+
+/// One number a lane: by `matrix` where it can, else lane by lane by `lane`.
+fn reduced<'py, T: Number>(
+    py: Python<'py>,
+    a: &PyReadonlyArrayDyn<'py, T>,
+    axis: Option<&Bound<'py, PyAny>>,
+    keepdims: bool,
+    matrix: impl Fn(&ArrayView2<'_, T>, &mut [T]) -> bool + Sync,
+    lane: impl Fn(&[T]) -> T + Sync,
+) -> PyResult<ArrayD<T>> {
+    let lanes = Lanes::new(a.ndim(), &axes(py, axis, a.ndim())?);
+    let shape = lanes.reduced_shape(a.shape(), keepdims);
+    let view = a.as_array();
+    let numbers = short(py, a.len() < SMALL, || {
+        let mut out = vec![T::ZERO; shape.iter().product()];
+        if view.is_empty() {
+            out.fill(lane(&[]));
+            return out;
+        }
+        let mut each = |rows: ArrayView2<'_, T>, out: &mut [T]| {
+            if !matrix(&rows, out) {
+                each_lane(&rows, out, &lane);
+            }
+        };
+        match lanes.view(view.view()) {
+            Some(view) => each_matrix(view, &mut out, &mut each),
+            None => each(lanes.copied(&view).view(), &mut out),
+        }
+        out
+    })?;
+    Ok(shaped(&shape, numbers))
+}
+
+fn each_lane<T: Number>(rows: &ArrayView2<'_, T>, out: &mut [T], lane: &(impl Fn(&[T]) -> T + Sync)) {
+    let one = |room: &mut Vec<T>, (row, out): (ArrayView1<'_, T>, &mut T)| {
+        *out = lane(side_by_side(&row, room));
+    };
+    // Long lanes are divided by the engine itself.
+    if rows.len() < 2 * SMALL || rows.ncols() > SMALL {
+        let mut room = Vec::new();
+        rows.outer_iter().zip(out).for_each(|pair| one(&mut room, pair));
+    } else {
+        let rows: Vec<_> = rows.outer_iter().collect();
+        let least = SMALL.div_ceil(rows[0].len());
+        rows.into_par_iter().zip(out).with_min_len(least).for_each_init(Vec::new, one);
+    }
+}
+
+/// Numbers as an array.
+pub fn shaped<T>(shape: &[usize], numbers: Vec<T>) -> ArrayD<T> {
+    ArrayD::from_shape_vec(IxDyn(shape), numbers).expect("as many numbers as the shape they were made for")
+}
+
+fn weighted<'py, T: Number>(
+    py: Python<'py>,
+    a: &PyReadonlyArrayDyn<'py, T>,
+    b: &PyReadonlyArrayDyn<'py, T>,
+    axis: Option<&Bound<'py, PyAny>>,
+    keepdims: bool,
+    signed: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let shape = common_shape(py, ("a", a.shape()), ("b", b.shape()))?;
+    let (a, given) = (a.as_array(), b.as_array());
+    let pair = a.broadcast(IxDyn(&shape)).zip(given.broadcast(IxDyn(&shape)));
+    let (a, b) = pair.expect("the shape is common to both");
+    let lanes = Lanes::new(shape.len(), &axes(py, axis, shape.len())?);
+    let out_shape = lanes.reduced_shape(&shape, keepdims);
+    let (log, sign) = short(py, a.len() < SMALL, || {
+        let count = out_shape.iter().product();
+        let (mut log, mut sign) = (vec![T::NEG_INFINITY; count], vec![T::ZERO; count]);
+        if a.is_empty() {
+            return Ok((log, sign));
+        }
+        // A view of a broadcast array has strides of 0, which fuse only with each other.
+        let (copied_a, copied_b);
+        let (a, b) = match (lanes.view(a.view()), lanes.view(b.view())) {
+            (Some(a), Some(b)) if a.shape() == b.shape() => (a, b),
+            _ => {
+                (copied_a, copied_b) = (lanes.copied(&a), lanes.copied(&b));
+                (copied_a.view().into_dyn(), copied_b.view().into_dyn())
+            }
+        };
+        let last = Axis(a.ndim() - 1);
+        let (mut room_a, mut room_b) = (Vec::new(), Vec::new());
+        for (i, (a, b)) in a.lanes(last).into_iter().zip(b.lanes(last)).enumerate() {
+            let weights = side_by_side(&b, &mut room_b);
+            (log[i], sign[i]) = logspace::logsumexp_signed(side_by_side(&a, &mut room_a), weights)?;
+        }
+        Ok((log, sign))
+    })?
+    .map_err(|error| match given.indexed_iter().find(|(_, b)| !b.is_finite()) {
+        Some((at, b)) => fenchel::Error::non_finite("b", format!("{:?}", at.slice()), b.to_f64()),
+        None => error,
+    })
+    .or_raise(py)?;
+    let (mut log, sign) = (shaped(&out_shape, log), shaped(&out_shape, sign));
+    if signed {
+        return Ok((returned(py, log)?, returned(py, sign)?).into_pyobject(py)?.into_any());
+    }
+    log.zip_mut_with(&sign, |log, &sign| {
+        if sign < T::ZERO {
+            *log = T::NAN; // the logarithm of a number below 0
+        }
+    });
+    returned(py, log)
+}
+
+fn common_shape(py: Python<'_>, a: (&str, &[usize]), b: (&str, &[usize])) -> PyResult<Vec<usize>> {
+    let ndim = a.1.len().max(b.1.len());
+    let length = |shape: &[usize], k: usize| (k + shape.len()).checked_sub(ndim).map_or(1, |k| shape[k]);
+    (0..ndim)
+        .map(|k| match (length(a.1, k), length(b.1, k)) {
+            (n, m) if n == m || m == 1 => Ok(n),
+            (1, m) => Ok(m),
+            _ => {
+                let expected = format!("a shape that goes with that of {}, {:?}", a.0, a.1);
+                Err(fenchel::Error::shape(b.0, expected, format!("{:?}", b.1)))
+            }
+        })
+        .collect::<fenchel::Result<_>>()
+        .or_raise(py)
+}
+
+/// log(exp(a) + exp(b)), number by number.
+#[pyfunction]
+pub fn logaddexp<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    b: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match (Floating::of(a, "x1")?, Floating::of(b, "x2")?) {
+        (Floating::Single(a), Floating::Single(b)) => pairwise(py, &a, &b, logspace::logaddexp),
+        (a, b) => pairwise(py, &a.widened()?, &b.widened()?, logspace::logaddexp),
+    }
+}
+
+/// log(exp(a) − exp(b)), number by number.
+#[pyfunction]
+pub fn logsubexp<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    b: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match (Floating::of(a, "x1")?, Floating::of(b, "x2")?) {
+        (Floating::Single(a), Floating::Single(b)) => pairwise(py, &a, &b, logspace::logsubexp),
+        (a, b) => pairwise(py, &a.widened()?, &b.widened()?, logspace::logsubexp),
+    }
+}
+
+fn pairwise<'py, T: Number>(
+    py: Python<'py>,
+    a: &PyReadonlyArrayDyn<'py, T>,
+    b: &PyReadonlyArrayDyn<'py, T>,
+    f: impl Fn(T, T) -> T + Sync,
+) -> PyResult<Bound<'py, PyAny>> {
+    let shape = common_shape(py, ("x1", a.shape()), ("x2", b.shape()))?;
+    let (a, b) = (a.as_array(), b.as_array());
+    let out = short(py, shape.iter().product::<usize>() < SMALL, || {
+        let (a, b) = (a.broadcast(IxDyn(&shape)), b.broadcast(IxDyn(&shape)));
+        let (a, b) = a.zip(b).expect("the shape is common to both");
+        Zip::from(a).and(b).map_collect(|&a, &b| f(a, b))
+    })?;
+    returned(py, out)
+}
+
+/// exp(x)/Σ exp(x) along the axes.
+#[pyfunction]
+#[pyo3(signature = (x, axis))]
+pub fn softmax<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match Floating::of(x, "x")? {
+        Floating::Double(x) => mapped(py, &x, axis, logspace::softmax_rows),
+        Floating::Single(x) => mapped(py, &x, axis, logspace::softmax_rows),
+    }
+}
+
+/// log of the softmax along the axes.
+#[pyfunction]
+#[pyo3(signature = (x, axis))]
+pub fn log_softmax<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match Floating::of(x, "x")? {
+        Floating::Double(x) => mapped(py, &x, axis, logspace::log_softmax_rows),
+        Floating::Single(x) => mapped(py, &x, axis, logspace::log_softmax_rows),
+    }
+}
+
+/// A lane for every lane, by a function of rows side by side.
+fn mapped<'py, T: Number>(
+    py: Python<'py>,
+    x: &PyReadonlyArrayDyn<'py, T>,
+    axis: Option<&Bound<'py, PyAny>>,
+    rows: impl Fn(&[T], usize, &mut [T]) -> fenchel::Result<()> + Sync,
+) -> PyResult<Bound<'py, PyAny>> {
+    let lanes = Lanes::new(x.ndim(), &axes(py, axis, x.ndim())?);
+    let view = x.as_array();
+    let out = short(py, x.len() < SMALL, || {
+        let mut out = ArrayD::from_elem(view.raw_dim(), T::ZERO);
+        if view.is_empty() {
+            return out;
+        }
+        match (lanes.view(view.view()), lanes.view(out.view_mut())) {
+            (Some(view), Some(out)) => each_matrix_pair(view, out, &mut |x, out| map_rows(&x, out, &rows)),
+            _ => {
+                let copy = lanes.copied(&view);
+                let mut mapped = Array2::from_elem(copy.raw_dim(), T::ZERO);
+                map_rows(&copy.view(), mapped.view_mut(), &rows);
+                lanes.write(mapped.as_slice().unwrap_or(&[]), out.view_mut());
+            }
+        }
+        out
+    })?;
+    returned(py, out)
+}
+
+fn map_rows<T: Number>(
+    x: &ArrayView2<'_, T>,
+    mut out: ArrayViewMut2<'_, T>,
+    rows: &(impl Fn(&[T], usize, &mut [T]) -> fenchel::Result<()> + Sync),
+) {
+    const FITS: &str = "rows of one length";
+    let columns = x.ncols();
+    if let (Some(x), Some(out)) = (x.as_slice(), out.as_slice_mut()) {
+        return rows(x, columns, out).expect(FITS);
+    }
+    // Lanes that lie across the memory: a block of neighbours at a time, so that what a cache line brings is used.
+    let block = |(x, mut out): (ArrayView2<'_, T>, ArrayViewMut2<'_, T>)| {
+        let from: Vec<T> = x.iter().copied().collect();
+        let mut to = vec![T::ZERO; from.len()];
+        rows(&from, columns, &mut to).expect(FITS);
+        out.iter_mut().zip(to).for_each(|(place, number)| *place = number);
+    };
+    let height = NEIGHBOURS.max((SMALL / columns).min(x.nrows()));
+    let blocks = x.axis_chunks_iter(Axis(0), height).zip(out.axis_chunks_iter_mut(Axis(0), height));
+    if x.len() < 2 * SMALL {
+        blocks.for_each(block);
+    } else {
+        blocks.collect::<Vec<_>>().into_par_iter().for_each(block);
+    }
+}

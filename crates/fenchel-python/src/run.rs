@@ -1,0 +1,125 @@
+//! Where long work runs: in a pool of threads of this module, without the interpreter lock, watched for Ctrl-C.
+
+use crate::errors::{exception, invalid};
+use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Work on fewer numbers is not worth releasing the interpreter lock for.
+pub const SMALL: usize = 1 << 13;
+
+/// How often Python is asked whether Ctrl-C was pressed.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// The pool, made when it is first needed, and the number of threads asked for (0: as many as there are processors).
+static POOL: Mutex<(Option<Arc<ThreadPool>>, usize)> = Mutex::new((None, 0));
+
+/// The pool that everything of the engine runs in. Rayon's own global pool is never used: its size could be set once only,
+/// and it would not survive a fork.
+fn pool(py: Python<'_>) -> PyResult<Arc<ThreadPool>> {
+    let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = &slot.0 {
+        return Ok(pool.clone());
+    }
+    let made = ThreadPoolBuilder::new().num_threads(slot.1).thread_name(|i| format!("fenchel-{i}")).build();
+    let pool = Arc::new(made.map_err(|error| {
+        exception(py, "FenchelError", format!("the threads to work in cannot be started: {error}"))
+    })?);
+    slot.0 = Some(pool.clone());
+    Ok(pool)
+}
+
+/// Sets the number of threads; 0 stands for the number of processors that this process may use.
+#[pyfunction]
+pub fn set_num_threads(py: Python<'_>, threads: usize) -> PyResult<()> {
+    if threads > 4096 {
+        return Err(invalid(py, "threads", threads, "at most 4096"));
+    }
+    let old = {
+        let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.1 == threads {
+            return Ok(());
+        }
+        slot.1 = threads;
+        slot.0.take()
+    };
+    drop(old); // Its threads end once they have nothing to do.
+    Ok(())
+}
+
+/// The number of threads in use.
+#[pyfunction]
+pub fn num_threads(py: Python<'_>) -> PyResult<usize> {
+    Ok(pool(py)?.current_num_threads())
+}
+
+/// In the child after a fork: the threads of the pool are not there, so it is left alone and another made when needed.
+#[pyfunction]
+pub fn after_fork() {
+    // The lock may have been held in the parent; then there is no way to it, but no thread that could have left it so
+    // runs Python code, because it is never held across a call to the interpreter.
+    if let Ok(mut slot) = POOL.try_lock() {
+        std::mem::forget(slot.0.take());
+    }
+}
+
+/// Runs short work: at once if it is `small`, else in the pool without the interpreter lock.
+pub fn short<T: Send>(py: Python<'_>, small: bool, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    if small {
+        return Ok(work());
+    }
+    let pool = pool(py)?;
+    Ok(py.detach(|| pool.install(work)))
+}
+
+/// Runs long work in the pool and asks Python for signals meanwhile; after Ctrl-C `stop` is set, and the work is to return
+/// soon with what there is. `meanwhile` is called now and then by this thread, with the interpreter lock; it can stop the work
+/// by an exception, too.
+///
+/// The work's result, and the exception that stopped it, if one did.
+pub fn long<T: Send>(
+    py: Python<'_>,
+    stop: &AtomicBool,
+    mut meanwhile: impl FnMut(Python<'_>) -> PyResult<()>,
+    work: impl FnOnce() -> T + Send,
+) -> PyResult<(T, Option<PyErr>)> {
+    let pool = pool(py)?;
+    let (sender, receiver) = channel();
+    let mut stopped: Option<PyErr> = None;
+    let result = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Nobody to receive is impossible: the receiver waits below.
+            let _ = sender.send(pool.install(work));
+        });
+        // A receiver is not `Sync`, but it may move to where the lock is not held and back.
+        let receiver = Mutex::new(receiver);
+        loop {
+            let received = py.detach(|| {
+                let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+                receiver.recv_timeout(EVERY)
+            });
+            match received {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Timeout) => {
+                    if stopped.is_none()
+                        && let Err(error) = py.check_signals().and_then(|()| meanwhile(py))
+                    {
+                        stop.store(true, Ordering::Relaxed);
+                        stopped = Some(error);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(exception(
+                        py,
+                        "FenchelError",
+                        "the engine failed; please report this".into(),
+                    ));
+                }
+            }
+        }
+    })?;
+    Ok((result, stopped))
+}
