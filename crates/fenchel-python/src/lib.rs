@@ -5,12 +5,14 @@
 //! its own, watched for Ctrl-C ([`run`]).
 
 mod arrays;
+mod callback;
 mod errors;
 mod logspace;
 mod observer;
 mod registry;
 mod run;
 mod smoothmax;
+mod transport;
 
 use pyo3::prelude::*;
 
@@ -27,6 +29,8 @@ mod _engine {
     use super::run::{after_fork, num_threads, set_num_threads};
     #[pymodule_export]
     use super::smoothmax::{entmax, smoothmax};
+    #[pymodule_export]
+    use super::transport::{Cost, Plan, Solution, Source, Transport, parse_memory};
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -70,9 +70,14 @@ impl<'a> Sampler<'a> {
         let (first, rest) = out.split_at_mut(head);
         self.fill_within_block(start, first);
         let border = start + (head / dim) as u64;
-        rest.par_chunks_mut(BLOCK * dim)
-            .enumerate()
-            .for_each(|(block, chunk)| self.fill_within_block(border + (block * BLOCK) as u64, chunk));
+        let fill = |(block, chunk): (usize, &mut [f64])| {
+            self.fill_within_block(border + (block * BLOCK) as u64, chunk);
+        };
+        if self.source.in_order() {
+            rest.chunks_mut(BLOCK * dim).enumerate().for_each(fill);
+        } else {
+            rest.par_chunks_mut(BLOCK * dim).enumerate().for_each(fill);
+        }
         match out.iter().position(|x| !x.is_finite()) {
             None => Ok(()),
             Some(at) => {

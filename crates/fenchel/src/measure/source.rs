@@ -39,6 +39,12 @@ pub trait Source: Debug + Send + Sync {
         None
     }
 
+    /// Whether points have to be drawn one block after another, in the order of their numbers: for sources that have a state of
+    /// their own, or that only one thread at a time can draw from.
+    fn in_order(&self) -> bool {
+        false
+    }
+
     /// Mean and variance of every coordinate, where they are known exactly.
     fn moments(&self) -> Option<(Vec<f64>, Vec<f64>)> {
         None

@@ -84,6 +84,46 @@ impl Plan {
         Plan::assemble(record, problem.cost().clone(), problem.divergence().clone())
     }
 
+    /// The plan of potentials from anywhere, one for every atom (none: no mass goes there), with the weights of `atoms` as the
+    /// reference and, as far as a plan needs to know, the target's marginal.
+    ///
+    /// ```
+    /// use fenchel::{cost, divergence, measure, transport::Plan};
+    ///
+    /// let atoms = measure::PointCloud::new(1, vec![-1.0, 1.0])?;
+    /// let phi = vec![Some(0.3), Some(0.0)];
+    /// let plan = Plan::of_potential(&atoms, phi, cost::parse("l2")?, divergence::parse("none")?, 1.0)?;
+    /// assert_eq!(plan.assign(&[0.1])?, 0);
+    /// # Ok::<(), fenchel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if there are not as many potentials as atoms, [`Error::NonFinite`] if one is not finite,
+    /// [`Error::InvalidValue`] if all are none or λ is not a finite number above 0.
+    pub fn of_potential(
+        atoms: &PointCloud,
+        potential: Vec<Option<f64>>,
+        cost: Arc<dyn Cost>,
+        divergence: Arc<dyn Divergence>,
+        lambda: f64,
+    ) -> Result<Self> {
+        let marginal = atoms.probabilities();
+        let record = Record {
+            format: FORMAT.to_owned(),
+            dim: atoms.dim(),
+            atoms: atoms.points().to_vec(),
+            reference: marginal.clone(),
+            marginal,
+            potential,
+            cost: cost.name(),
+            divergence: divergence.name(),
+            lambda,
+            smoothing: None,
+        };
+        Plan::assemble(record, cost, divergence)
+    }
+
     fn assemble(record: Record, cost: Arc<dyn Cost>, divergence: Arc<dyn Divergence>) -> Result<Self> {
         let n = record.marginal.len();
         for (what, len) in [("potential", record.potential.len()), ("reference", record.reference.len())] {
@@ -235,6 +275,29 @@ impl Plan {
     /// [`Error::File`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         save_json(&self.record, path.as_ref())
+    }
+
+    /// The plan as JSON, as in the file that [`save`](Plan::save) writes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidValue`] if there is no room for the text.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(&self.record).map_err(|e| Error::invalid("plan", e, "such as JSON can hold"))
+    }
+
+    /// The plan of [`to_json`](Plan::to_json), to the same bits; with its cost where that is the user's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidValue`] if the text is no plan, [`Error::UnknownName`] for a cost or divergence that is not known.
+    pub fn from_json(text: &str, cost: Option<Arc<dyn Cost>>) -> Result<Self> {
+        let record: Record = serde_json::from_str(text).map_err(|e| {
+            Error::invalid("plan", format!("text that is none ({e})"), "what to_json returned")
+        })?;
+        let cost = cost.map_or_else(|| cost::parse(&record.cost), Ok)?;
+        let divergence = divergence::parse(&record.divergence)?;
+        Plan::assemble(record, cost, divergence)
     }
 
     /// Reads a plan back, to the same bits. Its cost and divergence must be ones that their registries know

@@ -1,0 +1,182 @@
+//! Semi-discrete optimal transport.
+
+mod cost;
+mod plan;
+mod source;
+
+pub use cost::Cost;
+pub use plan::Plan;
+pub use source::Source;
+
+use crate::callback::Failure;
+use crate::errors::{OrRaise, raised};
+use crate::observer::{Keeping, watched_and_kept};
+use fenchel::Error;
+use fenchel::divergence;
+use fenchel::optim::Memory;
+use fenchel::transport::{self, Checkpoint, Lambda, SemiDiscrete, Settings};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A budget such as `4GiB` in bytes.
+#[pyfunction]
+pub fn parse_memory(py: Python<'_>, text: &str) -> PyResult<u64> {
+    text.parse::<Memory>().map(|memory| memory.bytes()).or_raise(py)
+}
+
+/// A transport problem.
+#[pyclass(frozen, module = "fenchel._engine")]
+#[derive(Debug)]
+pub struct Transport {
+    problem: SemiDiscrete,
+    failures: [Failure; 2],
+    own_cost: bool,
+}
+
+#[pymethods]
+impl Transport {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        source: &Source,
+        cost: &Cost,
+        target: (PyReadonlyArray2<'_, f64>, Option<PyReadonlyArray1<'_, f64>>),
+        reference: Option<PyReadonlyArray1<'_, f64>>,
+        divergence: &str,
+        temperature: &str,
+    ) -> PyResult<Self> {
+        let lambda: Lambda = temperature.parse().map_err(|error| raised(py, in_our_words(error)))?;
+        let atoms = source::cloud(py, &target.0, target.1.as_ref(), "target")?;
+        let divergence = divergence::parse(divergence).or_raise(py)?;
+        let mut problem =
+            SemiDiscrete::new(source.inner.clone(), atoms, cost.inner.clone(), divergence, lambda)
+                .or_raise(py)?;
+        if let Some(reference) = reference {
+            problem = problem.reference(reference.as_array().to_vec()).or_raise(py)?;
+        }
+        Ok(Transport {
+            problem,
+            failures: [source.failure.clone(), cost.failure.clone()],
+            own_cost: cost.own,
+        })
+    }
+
+    /// `(solution, exception that ended the solve early or None)`.
+    fn solve(
+        &self,
+        py: Python<'_>,
+        settings: &str,
+        progress: Option<&Bound<'_, PyAny>>,
+        checkpoint: Option<PathBuf>,
+        resume: Option<PathBuf>,
+    ) -> PyResult<(Solution, Option<PyErr>)> {
+        let settings: Settings = serde_json::from_str(settings)
+            .map_err(|error| raised(py, Error::invalid("settings", error, "as this package writes them")))?;
+        let state = resume.as_deref().map(read_checkpoint).transpose().or_raise(py)?;
+        let mut keeping = checkpoint.map(Keeping::new).transpose().or_raise(py)?;
+        let (result, stopped) = watched_and_kept(py, progress, keeping.as_mut(), |observer| match &state {
+            Some(state) => self.problem.resume(&settings, state, observer),
+            None => self.problem.solve(&settings, observer),
+        })?;
+        let [source, cost] = &self.failures;
+        let behind = source.take().or(cost.take());
+        let solution = match (result, behind, stopped) {
+            (_, Some(behind), _) => return Err(behind),
+            (Err(_), None, Some(stopped)) => return Err(stopped),
+            (Err(error), None, None) => return Err(raised(py, in_our_words(error))),
+            (Ok(solution), None, stopped) => (solution, stopped),
+        };
+        let plan = self.problem.plan(&solution.0).or_raise(py)?;
+        let plan = Plan { plan: Arc::new(plan), failure: cost.clone(), own_cost: self.own_cost };
+        Ok((Solution { solution: solution.0, plan }, solution.1))
+    }
+}
+
+/// What is called λ in the engine is called temperature here.
+fn in_our_words(error: Error) -> Error {
+    match error {
+        Error::InvalidValue { name, value, expected } if name == "lambda" => {
+            Error::invalid("temperature", value, expected)
+        }
+        error => error,
+    }
+}
+
+fn read_checkpoint(path: &Path) -> fenchel::Result<Checkpoint> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+    Checkpoint::from_bytes(path, &bytes)
+}
+
+/// A solved problem.
+#[pyclass(frozen, module = "fenchel._engine")]
+#[derive(Debug)]
+pub struct Solution {
+    solution: transport::Solution,
+    plan: Plan,
+}
+
+#[pymethods]
+impl Solution {
+    /// Everything but the potentials, as JSON.
+    fn record(&self, py: Python<'_>) -> PyResult<String> {
+        let record = transport::Solution { potential: Vec::new(), ..self.solution.clone() };
+        json(py, &record)
+    }
+
+    /// φ, NaN for atoms without mass.
+    fn potential<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let phi: Vec<f64> = self.solution.potential.iter().map(|phi| phi.unwrap_or(f64::NAN)).collect();
+        phi.into_pyarray(py)
+    }
+
+    /// The plan.
+    fn plan(&self) -> Plan {
+        self.plan.clone()
+    }
+
+    /// Writes both parts as the command does.
+    fn save(&self, py: Python<'_>, result: PathBuf, plan: PathBuf) -> PyResult<()> {
+        self.plan.plan.save(plan).and_then(|()| self.solution.save(result)).or_raise(py)
+    }
+
+    /// Reads both parts.
+    #[staticmethod]
+    fn load(py: Python<'_>, result: PathBuf, plan: PathBuf, cost: Option<&Cost>) -> PyResult<Self> {
+        let solution = transport::Solution::load(result).or_raise(py)?;
+        let text = std::fs::read_to_string(&plan)
+            .map_err(|error| raised(py, Error::file(&plan, format!("cannot be read: {error}"))))?;
+        Solution::assembled(py, solution, &text, cost)
+    }
+
+    /// Both parts as JSON, for pickling.
+    fn to_json(&self, py: Python<'_>) -> PyResult<(String, String)> {
+        Ok((json(py, &self.solution)?, self.plan.plan.to_json().or_raise(py)?))
+    }
+
+    /// From both parts.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, result: &str, plan: &str, cost: Option<&Cost>) -> PyResult<Self> {
+        let solution = serde_json::from_str(result)
+            .map_err(|error| raised(py, Error::invalid("result", error, "what to_json returned")))?;
+        Solution::assembled(py, solution, plan, cost)
+    }
+}
+
+fn json(py: Python<'_>, value: &transport::Solution) -> PyResult<String> {
+    serde_json::to_string(value)
+        .map_err(|error| raised(py, Error::invalid("result", error, "such as JSON can hold")))
+}
+
+impl Solution {
+    fn assembled(
+        py: Python<'_>,
+        solution: transport::Solution,
+        plan: &str,
+        cost: Option<&Cost>,
+    ) -> PyResult<Self> {
+        let plan = transport::Plan::from_json(plan, cost.map(|cost| cost.inner.clone())).or_raise(py)?;
+        Ok(Solution { solution, plan: Plan::new(plan, cost) })
+    }
+}

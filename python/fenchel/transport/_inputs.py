@@ -1,0 +1,137 @@
+"""Sources, points and costs, in all the forms they may be given in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _engine
+from .._arrays import floating
+from ..errors import InvalidInputError, InvalidTypeError, ShapeError
+
+#: Draws a batch: called with a generator and a number n, returns an array of shape (n, dim).
+Draw = Callable[[np.random.Generator, int], ArrayLike]
+
+#: Where mass comes from.
+SourceLike = str | os.PathLike[str] | ArrayLike | Iterable[ArrayLike] | Draw
+
+#: Costs of b points x with n points y: called with arrays of shapes (b, dim) and (n, dim), returns one of shape (b, n).
+CostFunction = Callable[[NDArray[np.float64], NDArray[np.float64]], ArrayLike]
+
+CostLike = str | CostFunction
+
+_SUFFIXES = {".csv", ".npy", ".parquet", ".txt", ".tsv"}
+
+
+def points(values: Any, name: str) -> NDArray[np.float64]:
+    """Points as rows; a vector is points on the line."""
+    array = np.asarray(floating(values, name), dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ShapeError(f"{name}: expected points as rows, an array of 2 axes, found {array.ndim} axes")
+    return array
+
+
+def weights(values: Any, name: str) -> NDArray[np.float64] | None:
+    """Numbers, one a point."""
+    if values is None:
+        return None
+    array = np.asarray(floating(values, name), dtype=np.float64)
+    if array.ndim != 1:
+        raise ShapeError(f"{name}: expected one number a point, an array of 1 axis, found {array.ndim} axes")
+    return array
+
+
+def label(function: Any) -> str:
+    """What a function of the user's is called in results."""
+    return str(getattr(function, "__name__", None) or type(function).__name__)
+
+
+def source(given: Any, dim: int, given_weights: Any, memory: int) -> _engine.Source:
+    """The engine's source."""
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and Path(given).suffix.lower() in _SUFFIXES):
+        if given_weights is not None and not isinstance(given_weights, str):
+            raise InvalidTypeError("source_weights must be the name of a column for a source that is a file")
+        return _engine.Source.files([Path(given)], given_weights, memory)
+    if isinstance(given, str):
+        _unweighted(given_weights, "a name")
+        return _engine.Source.named(given if ":" in given else f"{given}:{dim}")
+    if callable(given):
+        _unweighted(given_weights, "a function")
+        return _engine.Source.callable(_seeded(given), dim, label(given))
+    if not hasattr(given, "__len__") and hasattr(given, "__iter__"):
+        given = _collected(given, memory)
+    return _engine.Source.points(points(given, "source"), weights(given_weights, "source_weights"), "points")
+
+
+def _unweighted(given_weights: Any, what: str) -> None:
+    if given_weights is not None:
+        raise InvalidInputError(f"source_weights are for points; the source is {what}")
+
+
+def _seeded(draw: Draw) -> Callable[[int, int], ArrayLike]:
+    return lambda seed, n: draw(np.random.Generator(np.random.SFC64(seed)), n)
+
+
+def _collected(batches: Iterable[Any], memory: int) -> NDArray[np.float64]:
+    """All rows of an iterator, which has to end before they take an eighth of the memory."""
+    taken: list[NDArray[np.float64]] = []
+    size = 0
+    for i, batch in enumerate(batches):
+        array = points(batch, f"batch {i} of the source")
+        if taken and array.shape[1] != taken[0].shape[1]:
+            raise ShapeError(
+                f"batch {i} of the source: expected points of dimension {taken[0].shape[1]}, as in batch 0, "
+                f"found {array.shape[1]}"
+            )
+        taken.append(array)
+        size += array.nbytes
+        if size > memory // 8:
+            raise InvalidInputError(
+                f"the iterator has given {size >> 20} MiB of points and goes on; an eighth of the memory allowed is "
+                f"{memory >> 23} MiB. Raise memory, save the points to a file and give its path, or, if they never end, give a "
+                "function that draws them"
+            )
+    if not taken:
+        raise ShapeError("source: expected at least one array of points, found an iterator that gives none")
+    return np.concatenate(taken)
+
+
+def cost(given: Any) -> _engine.Cost:
+    """The engine's cost."""
+    if isinstance(given, str):
+        return _engine.Cost.named(given)
+    if callable(given):
+        return _engine.Cost.callable(given, label(given))
+    raise InvalidTypeError(
+        f"cost is of type {type(given).__name__}; it must be a name such as 'sqeuclidean' or a function of x and y"
+    )
+
+
+def temperature_text(given: Any) -> str:
+    """λ as the engine reads it: a number, or 'rel:' and one."""
+    if isinstance(given, str):
+        return given
+    try:
+        return repr(float(given))
+    except (TypeError, ValueError):
+        raise InvalidTypeError(
+            f"temperature is of type {type(given).__name__}; it must be a number, or text such as 'rel:0.1'"
+        ) from None
+
+
+def memory_bytes(given: Any) -> int:
+    """A budget in bytes."""
+    if isinstance(given, str):
+        return _engine.parse_memory(given)
+    if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
+        return int(given)
+    raise InvalidTypeError(
+        f"memory is of type {type(given).__name__}; it must be a number of bytes, or text such as '4GiB'"
+    )
