@@ -9,6 +9,7 @@ use fenchel::measure::{
 };
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn sample(source: &dyn Source, design: Design, seed: u64, n: usize) -> Vec<f64> {
     let mut out = vec![f64::NAN; n * source.dim()];
@@ -334,6 +335,31 @@ fn a_closure_that_makes_nonsense_is_named() {
     assert_eq!(message, "source mine at point 255, coordinate 1 is NaN; it must be a finite number");
     assert!(draw_points(&bad, Design::Iid, 1, 1, 0, 2, &mut out).is_err());
     assert!(Sampler::new(&bad, Design::Iid, 1, 1).fill(0, &mut out[..5]).is_err());
+}
+
+/// A source that counts its points, and so has to be asked for them in order.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+impl Source for Counting {
+    fn dim(&self) -> usize {
+        1
+    }
+    fn name(&self) -> String {
+        "counting".into()
+    }
+    fn draw(&self, _: &mut Rng, out: &mut [f64]) {
+        out.fill_with(|| self.0.fetch_add(1, Ordering::Relaxed) as f64);
+    }
+    fn in_order(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn sources_with_a_state_are_drawn_in_order() {
+    let points = sample(&Counting::default(), Design::Sobol, 1, 100_000);
+    assert!(points.iter().enumerate().all(|(i, x)| *x == i as f64));
 }
 
 #[test]

@@ -182,6 +182,37 @@ fn a_cost_of_ones_own() {
     assert!(matches!(s.save(directory().path()), Err(Error::File { .. })));
 }
 
+/// Potentials from anywhere make the plan that a solution with them makes; as text it is the same plan again.
+#[test]
+fn potentials_from_anywhere() {
+    let phi = [0.3, f64::NAN, -0.1, 0.2];
+    let given = || phi.iter().map(|phi| Some(*phi).filter(|phi| phi.is_finite())).collect::<Vec<_>>();
+    for name in ["kl", "chi2", "none"] {
+        let make = |phi, lambda| {
+            let (cost, div) = (cost::parse("l2").unwrap(), divergence::parse(name).unwrap());
+            Plan::of_potential(&weighted(2, &ATOMS, &MASSES), phi, cost, div, lambda)
+        };
+        let plan = make(given(), LAMBDA).unwrap();
+        let again = Plan::from_json(&plan.to_json().unwrap(), None).unwrap();
+        let f = generators::of(name, 4);
+        for x in POINTS {
+            let mut u = scores(&phi, &x);
+            u[1] = -1e9; // nothing goes there
+            let psi = f.smoothmax(&u, &MASSES, LAMBDA);
+            assert!((plan.c_transform(&x).unwrap() - psi).abs() <= 1e-9 * (1.0 + psi.abs()), "{name} {x:?}");
+            let (mut p, mut q) = ([0.0; 4], [0.0; 4]);
+            plan.weights(&x, &mut p).unwrap();
+            again.weights(&x, &mut q).unwrap();
+            assert_eq!((p, p[1]), (q, 0.0), "{name} {x:?}");
+        }
+        assert!(matches!(make(given()[..3].to_vec(), LAMBDA), Err(Error::Shape { .. })));
+        assert!(matches!(make(vec![None; 4], LAMBDA), Err(Error::InvalidValue { .. })));
+        assert!(matches!(make(vec![Some(f64::INFINITY); 4], LAMBDA), Err(Error::NonFinite { .. })));
+        assert!(matches!(make(given(), 0.0), Err(Error::InvalidValue { .. })));
+    }
+    assert!(Plan::from_json("{}", None).is_err());
+}
+
 fn saved_plan() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {

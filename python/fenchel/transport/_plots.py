@@ -45,6 +45,6 @@ def cells(result: SemiDiscreteResult, source: ArrayLike, target: ArrayLike, ax: 
     ax = axes(ax)
     colours = optional("matplotlib", "plot").colormaps["tab20"](np.arange(len(y)) % 20)
     ax.scatter(*x.T, c=colours[result.assign(x)], s=4, linewidths=0)
-    ax.scatter(*y.T, c=colours, s=60, edgecolors="black")
+    ax.scatter(*y.T, c=colours, s=min(60.0, max(12.0, 2000.0 / len(y))), edgecolors="black")
     ax.set_aspect("equal")
     return ax
