@@ -22,10 +22,13 @@ object                                 name                  weights
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Mapping, Union
+from typing import TYPE_CHECKING, Callable, ClassVar, Mapping, Union
 
 from . import _engine
 from .errors import InvalidTypeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "CVaR",
@@ -48,6 +51,11 @@ class Divergence:
 
     _name: ClassVar[str]
 
+    def __new__(cls, *_: object, **__: object) -> Self:
+        if cls is Divergence:
+            raise InvalidTypeError("Divergence is what all divergences have in common; use one of them, such as KL()")
+        return super().__new__(cls)
+
     def _parameter(self) -> float | None:
         return None
 
@@ -67,17 +75,12 @@ class Divergence:
 
     def __post_init__(self) -> None:
         # Numbers of any kind (NumPy's, integers) become floats, so that equal divergences have equal names.
-        for field in getattr(self, "__dataclass_fields__", {}):
-            value = getattr(self, field)
-            if value is None or isinstance(value, bool):
-                continue
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                raise InvalidTypeError(
-                    f"{field} of {type(self).__name__} is {value!r}; it must be a number"
-                ) from None
-            object.__setattr__(self, field, number)
+        for name, field in getattr(self, "__dataclass_fields__", {}).items():
+            value = getattr(self, name)
+            if field.type == "bool":
+                object.__setattr__(self, name, bool(value))
+            elif value is not None or field.type == "float":
+                object.__setattr__(self, name, _number(value, f"{name} of {type(self).__name__}"))
         _engine.canonical_divergence(self.name)
 
 
@@ -205,6 +208,15 @@ class KLCVaR(Divergence):
 
     def _parameter(self) -> float:
         return self.alpha
+
+
+def _number(value: object, what: str) -> float:
+    if not isinstance(value, (str, bytes, bool)):
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            pass
+    raise InvalidTypeError(f"{what} is {value!r:.60}; it must be a number")
 
 
 DivergenceLike = Union[str, Divergence]

@@ -9,6 +9,7 @@ use numpy::ndarray::{
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyFloat, PyInt};
 
 /// The two types of numbers that the engine computes with.
 pub trait Number: Real + Element + Into<f64> {}
@@ -51,15 +52,53 @@ impl<'py> Floating<'py> {
     }
 
     /// The same numbers in double precision.
-    pub fn widened(self) -> PyResult<PyReadonlyArrayDyn<'py, f64>> {
+    fn widened(self) -> PyReadonlyArrayDyn<'py, f64> {
         match self {
-            Floating::Double(a) => Ok(a),
+            Floating::Double(a) => a,
             Floating::Single(a) => {
-                let wide = a.as_array().mapv(f64::from);
-                Ok(PyArrayDyn::from_owned_array(a.py(), wide).readonly())
+                PyArrayDyn::from_owned_array(a.py(), a.as_array().mapv(f64::from)).readonly()
             }
         }
     }
+}
+
+/// Two arrays of one type of numbers.
+pub enum Pair<'py> {
+    /// Both in `float32`.
+    Single(PyReadonlyArrayDyn<'py, f32>, PyReadonlyArrayDyn<'py, f32>),
+    /// Both in `float64`.
+    Double(PyReadonlyArrayDyn<'py, f64>, PyReadonlyArrayDyn<'py, f64>),
+}
+
+impl<'py> Pair<'py> {
+    /// Both in `float32` if both are, else in `float64`; a plain number of Python takes the type of the other, as in NumPy.
+    pub fn of(a: (&Bound<'py, PyAny>, &str), b: (&Bound<'py, PyAny>, &str)) -> PyResult<Self> {
+        let narrowed = |a: &PyReadonlyArrayDyn<'py, f64>| {
+            PyArrayDyn::from_owned_array(a.py(), a.as_array().mapv(|x| x as f32)).readonly()
+        };
+        Ok(match (Floating::of(a.0, a.1)?, Floating::of(b.0, b.1)?) {
+            (Floating::Single(x), Floating::Single(y)) => Pair::Single(x, y),
+            (Floating::Single(x), Floating::Double(y)) if is_plain(b.0) => Pair::Single(x, narrowed(&y)),
+            (Floating::Double(x), Floating::Single(y)) if is_plain(a.0) => Pair::Single(narrowed(&x), y),
+            (x, y) => Pair::Double(x.widened(), y.widened()),
+        })
+    }
+}
+
+/// Whether an object is a number of Python itself. (NumPy's `float64` is a kind of `float`, but has a type to keep.)
+fn is_plain(object: &Bound<'_, PyAny>) -> bool {
+    object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyInt>()
+        || object.is_exact_instance_of::<PyBool>()
+}
+
+/// A number given as an argument.
+pub fn number(object: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
+    object.extract().map_err(|_| {
+        let shown = object.repr().map_or_else(|_| "an object".into(), |text| text.to_string());
+        let shown: String = shown.chars().take(60).collect();
+        exception(object.py(), "InvalidTypeError", format!("{name} is {shown}; it must be a number"))
+    })
 }
 
 /// The axes of an array of `ndim` axes that `axis` names (all, where it is none), in ascending order.
@@ -77,8 +116,12 @@ pub fn axes(py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, ndim: usize) -> PyR
     };
     let mut found = Vec::with_capacity(named.len());
     for k in named {
+        if ndim == 0 && (k == 0 || k == -1) {
+            continue; // a number counts as an array of length 1, as in NumPy's own sums
+        }
         let at = if k < 0 { k + ndim as isize } else { k };
         if at < 0 || at >= ndim as isize {
+            let ndim = ndim.max(1);
             return Err(wrong(format!(
                 "axis is {k}; it must be from {} to {} for an array of {ndim} axes",
                 -(ndim as isize),
@@ -123,6 +166,11 @@ impl Lanes {
         } else {
             axes.filter(|(k, _)| !over.contains(k)).map(|(_, &n)| n).collect()
         }
+    }
+
+    /// The lengths of the axes that a lane goes over.
+    pub fn lane_shape(&self, shape: &[usize]) -> Vec<usize> {
+        self.order[self.kept..].iter().map(|&k| shape[k]).collect()
     }
 
     /// The array with its lanes along one last axis, where one stride leads through each of them, and the axes that are kept

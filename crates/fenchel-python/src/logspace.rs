@@ -1,10 +1,10 @@
 //! Log-sum-exp and its family over axes.
 
-use crate::arrays::{Floating, Lanes, Number, axes, each_matrix, each_matrix_pair, side_by_side};
+use crate::arrays::{Floating, Lanes, Number, Pair, axes, each_matrix, each_matrix_pair, side_by_side};
 use crate::errors::OrRaise;
 use crate::run::{SMALL, short};
 use fenchel::logspace::{self, MatrixView};
-use numpy::ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dimension, IxDyn, Zip};
+use numpy::ndarray::{Array2, ArrayD, ArrayView2, ArrayViewMut2, Axis, Dimension, IxDyn, Zip};
 use numpy::{PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -44,16 +44,15 @@ pub fn logsumexp<'py>(
     keepdims: bool,
     signed: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let a = Floating::of(a, "a")?;
     let Some(b) = b else {
-        return match a {
+        return match Floating::of(a, "a")? {
             Floating::Double(a) => plain(py, &a, axis, keepdims, signed),
             Floating::Single(a) => plain(py, &a, axis, keepdims, signed),
         };
     };
-    match (a, Floating::of(b, "b")?) {
-        (Floating::Single(a), Floating::Single(b)) => weighted(py, &a, &b, axis, keepdims, signed),
-        (a, b) => weighted(py, &a.widened()?, &b.widened()?, axis, keepdims, signed),
+    match Pair::of((a, "a"), (b, "b"))? {
+        Pair::Double(a, b) => weighted(py, &a, &b, axis, keepdims, signed),
+        Pair::Single(a, b) => weighted(py, &a, &b, axis, keepdims, signed),
     }
 }
 
@@ -162,17 +161,14 @@ fn reduced<'py, T: Number>(
 }
 
 fn each_lane<T: Number>(rows: &ArrayView2<'_, T>, out: &mut [T], lane: &(impl Fn(&[T]) -> T + Sync)) {
-    let one = |room: &mut Vec<T>, (row, out): (ArrayView1<'_, T>, &mut T)| {
-        *out = lane(side_by_side(&row, room));
-    };
+    let one = |room: &mut Vec<T>, (i, out): (usize, &mut T)| *out = lane(side_by_side(&rows.row(i), room));
     // Long lanes are divided by the engine itself.
     if rows.len() < 2 * SMALL || rows.ncols() > SMALL {
         let mut room = Vec::new();
-        rows.outer_iter().zip(out).for_each(|pair| one(&mut room, pair));
+        out.iter_mut().enumerate().for_each(|lane| one(&mut room, lane));
     } else {
-        let rows: Vec<_> = rows.outer_iter().collect();
-        let least = SMALL.div_ceil(rows[0].len());
-        rows.into_par_iter().zip(out).with_min_len(least).for_each_init(Vec::new, one);
+        let least = SMALL.div_ceil(rows.ncols());
+        out.par_iter_mut().enumerate().with_min_len(least).for_each_init(Vec::new, one);
     }
 }
 
@@ -258,9 +254,9 @@ pub fn logaddexp<'py>(
     a: &Bound<'py, PyAny>,
     b: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match (Floating::of(a, "x1")?, Floating::of(b, "x2")?) {
-        (Floating::Single(a), Floating::Single(b)) => pairwise(py, &a, &b, logspace::logaddexp),
-        (a, b) => pairwise(py, &a.widened()?, &b.widened()?, logspace::logaddexp),
+    match Pair::of((a, "x1"), (b, "x2"))? {
+        Pair::Double(a, b) => pairwise(py, &a, &b, logspace::logaddexp),
+        Pair::Single(a, b) => pairwise(py, &a, &b, logspace::logaddexp),
     }
 }
 
@@ -271,9 +267,9 @@ pub fn logsubexp<'py>(
     a: &Bound<'py, PyAny>,
     b: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match (Floating::of(a, "x1")?, Floating::of(b, "x2")?) {
-        (Floating::Single(a), Floating::Single(b)) => pairwise(py, &a, &b, logspace::logsubexp),
-        (a, b) => pairwise(py, &a.widened()?, &b.widened()?, logspace::logsubexp),
+    match Pair::of((a, "x1"), (b, "x2"))? {
+        Pair::Double(a, b) => pairwise(py, &a, &b, logspace::logsubexp),
+        Pair::Single(a, b) => pairwise(py, &a, &b, logspace::logsubexp),
     }
 }
 
