@@ -31,6 +31,8 @@ def floating(values: Any, name: str) -> Floats:
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:
+    if values is None:
+        raise InvalidTypeError(f"{name} is None; it must be an array of numbers")
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -22,13 +22,10 @@ object                                 name                  weights
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, ClassVar, Mapping, Union
+from typing import Callable, ClassVar, Mapping, Union
 
 from . import _engine
 from .errors import InvalidTypeError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = [
     "CVaR",
@@ -51,10 +48,8 @@ class Divergence:
 
     _name: ClassVar[str]
 
-    def __new__(cls, *_: object, **__: object) -> Self:
-        if cls is Divergence:
-            raise InvalidTypeError("Divergence is what all divergences have in common; use one of them, such as KL()")
-        return super().__new__(cls)
+    def __init__(self) -> None:
+        raise InvalidTypeError("Divergence is what all divergences have in common; use one of them, such as KL()")
 
     def _parameter(self) -> float | None:
         return None

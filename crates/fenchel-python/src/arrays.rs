@@ -175,23 +175,33 @@ impl Lanes {
 
     /// The array with its lanes along one last axis, where one stride leads through each of them, and the axes that are kept
     /// fused into as few as can be, at least one; none where the axes of a lane cannot be fused.
-    pub fn view<S: RawData>(&self, array: ArrayBase<S, IxDyn>) -> Option<ArrayBase<S, IxDyn>> {
-        let mut view = array.permuted_axes(IxDyn(&self.order));
+    pub fn view<'a, T>(&self, array: ArrayViewD<'a, T>) -> Option<ArrayViewD<'a, T>> {
+        self.views(array.clone(), array).map(|(_, view)| view)
+    }
+
+    /// The same for two arrays of one shape; axes are fused where they can be in both, so that the views have one shape, too.
+    pub fn views<S: RawData, R: RawData>(
+        &self,
+        a: ArrayBase<S, IxDyn>,
+        b: ArrayBase<R, IxDyn>,
+    ) -> Option<(ArrayBase<S, IxDyn>, ArrayBase<R, IxDyn>)> {
+        let (mut a, mut b) = (a.permuted_axes(IxDyn(&self.order)), b.permuted_axes(IxDyn(&self.order)));
         for k in (self.kept + 1..self.order.len()).rev() {
-            if !view.merge_axes(Axis(k - 1), Axis(k)) {
+            if !(fusible(&a, k) && fusible(&b, k)) {
                 return None;
             }
-            view = view.remove_axis(Axis(k - 1));
+            (a, b) = (fused(a, k), fused(b, k));
         }
         if self.order.len() == self.kept {
-            view = view.insert_axis(Axis(self.kept)); // no axes to go over: lanes of one number
+            // No axes to go over: lanes of one number.
+            (a, b) = (a.insert_axis(Axis(self.kept)), b.insert_axis(Axis(self.kept)));
         }
         for k in (1..self.kept).rev() {
-            if view.merge_axes(Axis(k - 1), Axis(k)) {
-                view = view.remove_axis(Axis(k - 1));
+            if fusible(&a, k) && fusible(&b, k) {
+                (a, b) = (fused(a, k), fused(b, k));
             }
         }
-        Some(if self.kept == 0 { view.insert_axis(Axis(0)) } else { view })
+        Some(if self.kept == 0 { (a.insert_axis(Axis(0)), b.insert_axis(Axis(0))) } else { (a, b) })
     }
 
     /// The index, in an array of shape `shape`, of number j of lane i.
@@ -222,6 +232,20 @@ impl Lanes {
             *place = *number;
         }
     }
+}
+
+/// Whether one stride leads through axes k − 1 and k.
+fn fusible<S: RawData>(array: &ArrayBase<S, IxDyn>, k: usize) -> bool {
+    let (outer, inner) = (array.shape()[k - 1], array.shape()[k]);
+    outer <= 1 || inner <= 1 || array.strides()[k - 1] == inner as isize * array.strides()[k]
+}
+
+/// The array with axes k − 1 and k as one.
+fn fused<S: RawData>(mut array: ArrayBase<S, IxDyn>, k: usize) -> ArrayBase<S, IxDyn> {
+    let (outer, inner) = (Axis(k - 1), Axis(k));
+    let merged = array.merge_axes(outer, inner);
+    debug_assert!(merged, "asked before");
+    array.remove_axis(outer)
 }
 
 /// Calls `f` for the matrices that a view of [`Lanes`] consists of, with their part of `out`: one number a lane.

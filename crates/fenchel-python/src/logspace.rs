@@ -197,11 +197,11 @@ fn weighted<'py, T: Number>(
         if a.is_empty() {
             return Ok((log, sign));
         }
-        // A view of a broadcast array has strides of 0, which fuse only with each other.
+        // An array that was broadcast has strides of 0, which fuse only with each other.
         let (copied_a, copied_b);
-        let (a, b) = match (lanes.view(a.view()), lanes.view(b.view())) {
-            (Some(a), Some(b)) if a.shape() == b.shape() => (a, b),
-            _ => {
+        let (a, b) = match lanes.views(a.view(), b.view()) {
+            Some(pair) => pair,
+            None => {
                 (copied_a, copied_b) = (lanes.copied(&a), lanes.copied(&b));
                 (copied_a.view().into_dyn(), copied_b.view().into_dyn())
             }
@@ -331,9 +331,9 @@ fn mapped<'py, T: Number>(
         if view.is_empty() {
             return out;
         }
-        match (lanes.view(view.view()), lanes.view(out.view_mut())) {
-            (Some(view), Some(out)) => each_matrix_pair(view, out, &mut |x, out| map_rows(&x, out, &rows)),
-            _ => {
+        match lanes.views(view.view(), out.view_mut()) {
+            Some((view, out)) => each_matrix_pair(view, out, &mut |x, out| map_rows(&x, out, &rows)),
+            None => {
                 let copy = lanes.copied(&view);
                 let mut mapped = Array2::from_elem(copy.raw_dim(), T::ZERO);
                 map_rows(&copy.view(), mapped.view_mut(), &rows);
