@@ -325,27 +325,33 @@ def test_addition_and_subtraction_of_infinities():
         np.testing.assert_allclose(fenchel.logaddexp(a, b), np.full((3, 2), math.log(2)))
 
 
-@pytest.mark.parametrize("shape", [(2_000_000,), (2_000, 1_000), (100, 200, 100), (400_000, 5), (5, 400_000), (3, 250_000, 3)])
+@pytest.mark.parametrize("shape", [(2_000_000,), (2_000, 1_000), (100, 200, 100), (400_000, 5), (5, 400_000)])
 def test_large_arrays_have_the_same_bits_with_any_number_of_threads(shape):
     a = np.random.default_rng(7).normal(scale=3, size=shape)
-    axes = [None, *range(len(shape)), tuple(range(len(shape)))[1:], (0, -1)[: len(shape)]]
-    for array in (a, a.astype(np.float32), a[..., ::-1], a.T):
-        for axis in axes:
-            results = []
-            for n in (1, 2, 5):
-                with fenchel.threads(n):
-                    log = fenchel.logsumexp(array, axis)
-                    results.append((log, fenchel.softmax(array, axis), fenchel.log_softmax(array, axis)))
-                    if array is a:
-                        results[-1] += (fenchel.logmeanexp(array, axis), fenchel.logsumexp(array, axis, b=0.5), fenchel.logaddexp(array, 1.0))
-            for other in results[1:]:
-                for x, y in zip(results[0], other, strict=True):
-                    np.testing.assert_array_equal(x, y)
-            tolerance = 1e-13 if array.dtype == np.float64 else 2e-5
-            with np.errstate(all="ignore"):
-                wanted = scipy.special.logsumexp(array.astype(float), axis)
-            np.testing.assert_allclose(log, wanted, rtol=tolerance, atol=tolerance)
-            np.testing.assert_allclose(results[0][1].sum(axis, dtype=float), 1, rtol=tolerance)
+    halves = a.astype(np.float32)
+    axes = [None] if len(shape) == 1 else range(len(shape))
+
+    def results(n):
+        with fenchel.threads(n):
+            for axis in axes:
+                yield fenchel.logsumexp(a, axis)
+                yield fenchel.softmax(halves, axis)
+                yield fenchel.logsumexp(a[..., ::-1], axis)
+                yield fenchel.logmeanexp(halves, axis)
+            yield fenchel.log_softmax(a, -1)
+            yield fenchel.logsumexp(a, 0, b=0.5)
+            yield fenchel.logaddexp(halves, 1.0)
+
+    one, three = list(results(1)), list(results(3))
+    for x, y in zip(one, three, strict=True):
+        np.testing.assert_array_equal(x, y)
+    for k, axis in enumerate(axes):
+        wanted = scipy.special.logsumexp(a, axis)
+        np.testing.assert_allclose(one[4 * k], wanted, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(one[4 * k + 1].sum(axis, dtype=float), 1, rtol=1e-5)
+        turned = np.flip(wanted, -1) if axis is not None and axis < a.ndim - 1 else wanted
+        np.testing.assert_allclose(one[4 * k + 2], turned, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(one[4 * k + 3], wanted - np.log(a.size if axis is None else shape[axis]), rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, "logmeanexp"])

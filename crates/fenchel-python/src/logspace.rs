@@ -64,7 +64,7 @@ fn plain<'py, T: Number>(
     signed: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let small = a.len() < SMALL;
-    // The usual case of all numbers, in order.
+    // The usual case of all numbers, in the order in which they lie.
     if axis.is_none()
         && !keepdims
         && !signed

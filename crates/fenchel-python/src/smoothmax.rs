@@ -163,8 +163,9 @@ impl<'a, T: Number> Rows<'a, T> {
         let lanes = Lanes::new(u.ndim(), &over);
         let columns = over.iter().map(|&k| u.shape()[k]).product();
         let in_order = over.iter().copied().eq(u.ndim() - over.len()..u.ndim());
-        let numbers = match u.as_slice() {
-            Ok(slice) if in_order => slice.into(),
+        // (`PyArray::as_slice` is in the order of the memory, which columns may come first in.)
+        let numbers = match u.as_array().to_slice() {
+            Some(slice) if in_order => slice.into(),
             _ => lanes.copied(&u.as_array()).into_raw_vec_and_offset().0.into(),
         };
         if columns == 0 {
