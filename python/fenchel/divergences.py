@@ -3,20 +3,20 @@
 Every function of this package that takes a divergence takes one of these objects or the name that the command line has for it;
 ``str(divergence)`` is that name.
 
-=====================================  ====================  ==============================================
-object                                 name                  weights
-=====================================  ====================  ==============================================
-:class:`NoSmoothing`                   ``none``              all on the largest scores
-:class:`KL`                            ``kl``                softmax; the smooth maximum is log-sum-exp
-:class:`SafeKL`                        ``safe-kl:RHO``       like softmax, at most 1/ρ times the reference
-``SafeKL(rho, centered=True)``         ``safe-kl-centered``  the same; constants are reproduced exactly
-:class:`Chi2`                          ``chi2``              piecewise linear in the scores, sparse
-:class:`Tsallis`                       ``tsallis:Q``         power laws; sparse for q > 1, heavy tails for q < 1
-:class:`Hyperbolic`                    ``hyperbolic``        exponential above a threshold, 0 below
-:class:`MarginalMoments`               ``marginal-moments``  worst noise with given means and variances
-:class:`CVaR`                          ``cvar:ALPHA``        the mean of the largest fraction α
-:class:`KLCVaR`                        ``kl-cvar:ALPHA``     softmax with weights at most 1/α times the reference
-=====================================  ====================  ==============================================
+=====================================  =========================  ==============================================
+object                                 name                       weights
+=====================================  =========================  ==============================================
+:class:`NoSmoothing`                   ``none``                   all on the largest scores
+:class:`KL`                            ``kl``                     softmax; the smooth maximum is log-sum-exp
+:class:`SafeKL`                        ``safe-kl:RHO``            like softmax, at most 1/ρ times the reference
+``SafeKL(rho, centered=True)``         ``safe-kl-centered:RHO``   the same; constants are reproduced exactly
+:class:`Chi2`                          ``chi2``                   piecewise linear in the scores, sparse
+:class:`Tsallis`                       ``tsallis:Q``              power laws; sparse for q > 1, heavy tails for q < 1
+:class:`Hyperbolic`                    ``hyperbolic``             exponential above a threshold, 0 below
+:class:`MarginalMoments`               ``marginal-moments``       worst noise with given means and variances
+:class:`CVaR`                          ``cvar:ALPHA``             the mean of the largest fraction α
+:class:`KLCVaR`                        ``kl-cvar:ALPHA``          softmax with weights at most 1/α times the reference
+=====================================  =========================  ==============================================
 """
 
 from __future__ import annotations

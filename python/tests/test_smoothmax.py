@@ -56,6 +56,8 @@ def test_the_definition(name):
                 eta * generators.conjugate_slope(name, (u - threshold) / temperature + step, n) for step in (rounding, -rounding)
             )
             assert (p <= steeper * (1 + 1e-12) + 1e-15).all() and (p >= flatter * (1 - 1e-12) - 1e-15).all()
+        if n == 1:
+            continue
         # No other point is better.
         rng = np.random.default_rng(2)
         near = 0.999 * p + 0.001 * eta
@@ -334,8 +336,9 @@ def test_errors():
         fenchel.smoothmax(u, 2)
 
 
-@pytest.mark.parametrize("shape", [(100_000, 300), (10_000_000,)])
+@pytest.mark.parametrize("shape", [(100_000, 300), (500_000,)])
 def test_ctrl_c(shape):
+    # A row is evaluated to its end, so one that is very long takes longer.
     code = f"""
 import os, signal, threading, time
 import numpy as np, fenchel
