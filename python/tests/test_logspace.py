@@ -329,6 +329,7 @@ def test_addition_and_subtraction_of_infinities():
 def test_large_arrays_have_the_same_bits_with_any_number_of_threads(shape):
     a = np.random.default_rng(7).normal(scale=3, size=shape)
     halves = a.astype(np.float32)
+    gaps = np.pad(a, [(0, 1)] * a.ndim)[(slice(-1),) * a.ndim]
     axes = [None] if len(shape) == 1 else range(len(shape))
 
     def results(n):
@@ -339,12 +340,16 @@ def test_large_arrays_have_the_same_bits_with_any_number_of_threads(shape):
                 yield fenchel.logsumexp(a[..., ::-1], axis)
                 yield fenchel.logmeanexp(halves, axis)
             yield fenchel.log_softmax(a, -1)
+            yield fenchel.logsumexp(gaps)
+            yield fenchel.logsumexp(gaps, (0, -1) if a.ndim > 1 else 0)
             yield fenchel.logsumexp(a, 0, b=0.5)
             yield fenchel.logaddexp(halves, 1.0)
 
     one, three = list(results(1)), list(results(3))
     for x, y in zip(one, three, strict=True):
         np.testing.assert_array_equal(x, y)
+    np.testing.assert_allclose(one[-4], scipy.special.logsumexp(a), rtol=1e-14)
+    np.testing.assert_allclose(one[-3], scipy.special.logsumexp(a, (0, -1) if a.ndim > 1 else 0), rtol=1e-14)
     for k, axis in enumerate(axes):
         wanted = scipy.special.logsumexp(a, axis)
         np.testing.assert_allclose(one[4 * k], wanted, rtol=1e-13, atol=1e-13)

@@ -173,6 +173,28 @@ impl Lanes {
         self.order[self.kept..].iter().map(|&k| shape[k]).collect()
     }
 
+    /// The same lanes of `array` in the order and direction in which their numbers lie, for what does not depend on it.
+    pub fn as_they_lie<'a, T>(mut self, mut array: ArrayViewD<'a, T>) -> (Self, ArrayViewD<'a, T>) {
+        let over = &mut self.order[self.kept..];
+        for &k in &*over {
+            if array.strides()[k] < 0 {
+                array.invert_axis(Axis(k));
+            }
+        }
+        over.sort_by_key(|&k| -array.strides()[k]);
+        (self, array)
+    }
+
+    /// Lane `i` of an array, in its own axes.
+    pub fn lane<'a, T>(&self, array: ArrayViewD<'a, T>, i: usize) -> ArrayViewD<'a, T> {
+        let at = self.index(array.shape(), i, 0);
+        let mut lane = array.permuted_axes(IxDyn(&self.order));
+        for &k in &self.order[..self.kept] {
+            lane = lane.index_axis_move(Axis(0), at[k]);
+        }
+        lane
+    }
+
     /// The array with its lanes along one last axis, where one stride leads through each of them, and the axes that are kept
     /// fused into as few as can be, at least one; none where the axes of a lane cannot be fused.
     pub fn view<'a, T>(&self, array: ArrayViewD<'a, T>) -> Option<ArrayViewD<'a, T>> {
