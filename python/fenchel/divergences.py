@@ -3,20 +3,20 @@
 Every function of this package that takes a divergence takes one of these objects or the name that the command line has for it;
 ``str(divergence)`` is that name.
 
-=====================================  ====================  ==============================================
-object                                 name                  weights
-=====================================  ====================  ==============================================
-:class:`NoSmoothing`                   ``none``              all on the largest scores
-:class:`KL`                            ``kl``                softmax; the smooth maximum is log-sum-exp
-:class:`SafeKL`                        ``safe-kl:RHO``       like softmax, at most 1/ρ times the reference
-``SafeKL(rho, centered=True)``         ``safe-kl-centered``  the same; constants are reproduced exactly
-:class:`Chi2`                          ``chi2``              piecewise linear in the scores, sparse
-:class:`Tsallis`                       ``tsallis:Q``         power laws; sparse for q > 1, heavy tails for q < 1
-:class:`Hyperbolic`                    ``hyperbolic``        exponential above a threshold, 0 below
-:class:`MarginalMoments`               ``marginal-moments``  worst noise with given means and variances
-:class:`CVaR`                          ``cvar:ALPHA``        the mean of the largest fraction α
-:class:`KLCVaR`                        ``kl-cvar:ALPHA``     softmax with weights at most 1/α times the reference
-=====================================  ====================  ==============================================
+=====================================  =========================  ==============================================
+object                                 name                       weights
+=====================================  =========================  ==============================================
+:class:`NoSmoothing`                   ``none``                   all on the largest scores
+:class:`KL`                            ``kl``                     softmax; the smooth maximum is log-sum-exp
+:class:`SafeKL`                        ``safe-kl:RHO``            like softmax, at most 1/ρ times the reference
+``SafeKL(rho, centered=True)``         ``safe-kl-centered:RHO``   the same; constants are reproduced exactly
+:class:`Chi2`                          ``chi2``                   piecewise linear in the scores, sparse
+:class:`Tsallis`                       ``tsallis:Q``              power laws; sparse for q > 1, heavy tails for q < 1
+:class:`Hyperbolic`                    ``hyperbolic``             exponential above a threshold, 0 below
+:class:`MarginalMoments`               ``marginal-moments``       worst noise with given means and variances
+:class:`CVaR`                          ``cvar:ALPHA``             the mean of the largest fraction α
+:class:`KLCVaR`                        ``kl-cvar:ALPHA``          softmax with weights at most 1/α times the reference
+=====================================  =========================  ==============================================
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class Divergence:
 
     _name: ClassVar[str]
 
+    def __init__(self) -> None:
+        raise InvalidTypeError("Divergence is what all divergences have in common; use one of them, such as KL()")
+
     def _parameter(self) -> float | None:
         return None
 
@@ -67,17 +70,12 @@ class Divergence:
 
     def __post_init__(self) -> None:
         # Numbers of any kind (NumPy's, integers) become floats, so that equal divergences have equal names.
-        for field in getattr(self, "__dataclass_fields__", {}):
-            value = getattr(self, field)
-            if value is None or isinstance(value, bool):
-                continue
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                raise InvalidTypeError(
-                    f"{field} of {type(self).__name__} is {value!r}; it must be a number"
-                ) from None
-            object.__setattr__(self, field, number)
+        for name, field in getattr(self, "__dataclass_fields__", {}).items():
+            value = getattr(self, name)
+            if field.type == "bool":
+                object.__setattr__(self, name, bool(value))
+            elif value is not None or field.type == "float":
+                object.__setattr__(self, name, _number(value, f"{name} of {type(self).__name__}"))
         _engine.canonical_divergence(self.name)
 
 
@@ -205,6 +203,15 @@ class KLCVaR(Divergence):
 
     def _parameter(self) -> float:
         return self.alpha
+
+
+def _number(value: object, what: str) -> float:
+    if not isinstance(value, (str, bytes, bool)):
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            pass
+    raise InvalidTypeError(f"{what} is {value!r:.60}; it must be a number")
 
 
 DivergenceLike = Union[str, Divergence]

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from . import _engine
 from .divergences import DivergenceLike, name_of
-from .errors import InvalidInputError
+from .logspace import Axis
 
 __all__ = ["SmoothMax", "entmax", "smoothmax", "sparsemax"]
 
@@ -29,7 +29,7 @@ def smoothmax(
     divergence: DivergenceLike = "kl",
     temperature: float = 1.0,
     reference: ArrayLike | None = None,
-    axis: int | tuple[int, ...] = -1,
+    axis: Axis = -1,
 ) -> SmoothMax:
     """The smooth maximum of scores, its weights and its threshold.
 
@@ -47,10 +47,11 @@ def smoothmax(
     temperature : float, default 1.0
         λ > 0, in units of the scores.
     reference : array_like, optional
-        Masses η_i ≥ 0, as many as there are scores along the axis; uniform by default. If they do not sum to 1 they are
+        Masses η_i ≥ 0, as many as there are scores along the axis (for several axes in their shape, or in a row); uniform by
+        default. If they do not sum to 1 they are
         normalised; for KL value and threshold then grow by λ log Ση, so that a reference of ones gives log-sum-exp.
-    axis : int or tuple of int, default -1
-        Along which maxima are taken.
+    axis : int, tuple of int or None, default -1
+        Along which maxima are taken; None stands for all axes.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def smoothmax(
     return SmoothMax(*_engine.smoothmax(u, name_of(divergence), temperature, reference, axis))
 
 
-def sparsemax(x: ArrayLike, axis: int | tuple[int, ...] = -1) -> Any:
+def sparsemax(x: ArrayLike, axis: Axis = -1) -> Any:
     """The probability vector nearest to the scores: argmin over p in the simplex of ‖p − x‖².
 
     This is :func:`smoothmax` with χ², a uniform reference and λ = 1/(2n), and the same as ``entmax(x, 2)`` (Martins and
@@ -92,8 +93,8 @@ def sparsemax(x: ArrayLike, axis: int | tuple[int, ...] = -1) -> Any:
     ----------
     x : array_like
         Scores, finite or −∞; −∞ gets no weight, and a row of nothing else gets NaN.
-    axis : int or tuple of int, default -1
-        Along which the result sums to 1.
+    axis : int, tuple of int or None, default -1
+        Along which the result sums to 1; None stands for all axes.
 
     Examples
     --------
@@ -104,7 +105,7 @@ def sparsemax(x: ArrayLike, axis: int | tuple[int, ...] = -1) -> Any:
     return _engine.entmax(x, 2.0, axis)
 
 
-def entmax(x: ArrayLike, q: float = 1.5, axis: int | tuple[int, ...] = -1) -> Any:
+def entmax(x: ArrayLike, q: float = 1.5, axis: Axis = -1) -> Any:
     """The q-entmax: argmax over p in the simplex of ⟨p, x⟩ + (1 − Σ p^q)/(q(q−1)).
 
     q = 1 is :func:`~fenchel.softmax`, q = 2 is :func:`sparsemax`; between, weights are sparse and smooth (Peters, Niculae
@@ -116,8 +117,8 @@ def entmax(x: ArrayLike, q: float = 1.5, axis: int | tuple[int, ...] = -1) -> An
         Scores, finite or −∞; −∞ gets no weight, and a row of nothing else gets NaN.
     q : float, default 1.5
         Above 0.
-    axis : int or tuple of int, default -1
-        Along which the result sums to 1.
+    axis : int, tuple of int or None, default -1
+        Along which the result sums to 1; None stands for all axes.
 
     Examples
     --------
@@ -125,6 +126,4 @@ def entmax(x: ArrayLike, q: float = 1.5, axis: int | tuple[int, ...] = -1) -> An
     >>> fenchel.entmax([1.0, 0.5, -1.0]).round(4)
     array([0.674, 0.326, 0.   ])
     """
-    if not q > 0:
-        raise InvalidInputError(f"q is {q}; it must be a number above 0")
-    return _engine.softmax(x, axis) if q == 1 else _engine.entmax(x, q, axis)
+    return _engine.entmax(x, q, axis)

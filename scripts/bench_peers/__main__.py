@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench_peers import gradient, logsumexp, report, robust, solve
+from bench_peers import gradient, logsumexp, package, report, robust, solve
 from bench_peers.ours import ROOT
 
 WORK = ROOT / "target" / "bench-peers"
@@ -27,6 +27,8 @@ ours and theirs in turn in one run, printed as ratios.
      the plane, against OTT
   e  robust least squares, 20,640 × 8 and 10^6 × 20: exact fits against cvxpy with Clarabel
      and scipy's L-BFGS, epochs of training against PyTorch; 10^7 × 20 from disk
+  f  the Python package: a call on 10 numbers, 10^6 numbers over axes, entmax, against
+     scipy, PyTorch and the entmax package
 """
 
 EPILOG = """\
@@ -35,7 +37,7 @@ The first run makes a Python environment in target/bench-peers (about 15 seconds
 builds our benches. Everything printed is also saved as JSON (--json). Run it on an
 otherwise idle machine: a full run of a to c takes about ten minutes, --quick about two; d
 lets OTT try for a long time, and takes hours, --quick one; e takes six minutes, --quick half a
-minute, and PyTorch is a download of 3 GB.
+minute, and PyTorch is a download of 3 GB; f takes half a minute.
 """
 
 
@@ -48,7 +50,7 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", choices=["a", "b", "c", "d", "e"], action="append", help="only this part (repeatable; a, b and c if not given)"
+        "--only", choices=["a", "b", "c", "d", "e", "f"], action="append", help="only this part (repeatable; a, b and c if not given)"
     )
     parser.add_argument(
         "--case", default="", help="of parts c and d only the problems whose label holds this, for instance 'none'"
@@ -83,6 +85,7 @@ def main() -> int:
         "c": lambda: solve.run(WORK, arguments.grid, arguments.quick, arguments.case, many=False),
         "d": lambda: solve.run(WORK, arguments.grid, arguments.quick, arguments.case, many=True),
         "e": lambda: robust.run(WORK / "problems", arguments.quick),
+        "f": lambda: package.run(WORK / "python", arguments.quick),
     }
     sections = []
     for name in arguments.only or ["a", "b", "c"]:

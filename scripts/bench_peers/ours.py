@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Unavailable(Exception):
 
 
 def _cargo(arguments: list[str], wanted_kind: str, wanted_name: str) -> Path:
-    """Build with cargo and return the path of the executable of the wanted target."""
+    """Build with cargo and return the path of the wanted target: an executable or a library."""
     command = ["cargo", *arguments, "--message-format=json-render-diagnostics"]
     build = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if build.returncode != 0:
@@ -29,9 +30,8 @@ def _cargo(arguments: list[str], wanted_kind: str, wanted_name: str) -> Path:
             message.get("reason") == "compiler-artifact"
             and wanted_kind in target.get("kind", [])
             and target.get("name") == wanted_name
-            and message.get("executable")
         ):
-            return Path(message["executable"])
+            return Path(message.get("executable") or message["filenames"][0])
     raise Unavailable(f"cargo built no {wanted_kind} called {wanted_name}")
 
 
@@ -45,6 +45,15 @@ def build_bench(name: str) -> Path:
 def build_command() -> Path:
     """The executable of the command ``fenchel``, with optimisation."""
     return _cargo(["build", "--release", "-p", "fenchel-cli", "--bin", "fenchel"], "bin", "fenchel")
+
+
+def build_package(directory: Path) -> None:
+    """Put the Python package with its extension into ``directory``, to be imported from there."""
+    library = _cargo(["build", "--release", "-p", "fenchel-python"], "cdylib", "_engine")
+    package = directory / "fenchel"
+    shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(ROOT / "python" / "fenchel", package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copyfile(library, package / "_engine.abi3.so")
 
 
 def json_lines(executable: Path, arguments: list[str], timeout: float) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def machine() -> str:
 
 def versions() -> str:
     """The peers and their versions."""
-    packages = ("numpy", "scipy", "jax", "ott-jax", "POT", "cvxpy", "clarabel", "torch")
+    packages = ("numpy", "scipy", "jax", "ott-jax", "POT", "cvxpy", "clarabel", "torch", "entmax")
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 

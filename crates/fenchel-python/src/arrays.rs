@@ -9,6 +9,7 @@ use numpy::ndarray::{
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyFloat, PyInt};
 
 /// The two types of numbers that the engine computes with.
 pub trait Number: Real + Element + Into<f64> {}
@@ -51,15 +52,53 @@ impl<'py> Floating<'py> {
     }
 
     /// The same numbers in double precision.
-    pub fn widened(self) -> PyResult<PyReadonlyArrayDyn<'py, f64>> {
+    fn widened(self) -> PyReadonlyArrayDyn<'py, f64> {
         match self {
-            Floating::Double(a) => Ok(a),
+            Floating::Double(a) => a,
             Floating::Single(a) => {
-                let wide = a.as_array().mapv(f64::from);
-                Ok(PyArrayDyn::from_owned_array(a.py(), wide).readonly())
+                PyArrayDyn::from_owned_array(a.py(), a.as_array().mapv(f64::from)).readonly()
             }
         }
     }
+}
+
+/// Two arrays of one type of numbers.
+pub enum Pair<'py> {
+    /// Both in `float32`.
+    Single(PyReadonlyArrayDyn<'py, f32>, PyReadonlyArrayDyn<'py, f32>),
+    /// Both in `float64`.
+    Double(PyReadonlyArrayDyn<'py, f64>, PyReadonlyArrayDyn<'py, f64>),
+}
+
+impl<'py> Pair<'py> {
+    /// Both in `float32` if both are, else in `float64`; a plain number of Python takes the type of the other, as in NumPy.
+    pub fn of(a: (&Bound<'py, PyAny>, &str), b: (&Bound<'py, PyAny>, &str)) -> PyResult<Self> {
+        let narrowed = |a: &PyReadonlyArrayDyn<'py, f64>| {
+            PyArrayDyn::from_owned_array(a.py(), a.as_array().mapv(|x| x as f32)).readonly()
+        };
+        Ok(match (Floating::of(a.0, a.1)?, Floating::of(b.0, b.1)?) {
+            (Floating::Single(x), Floating::Single(y)) => Pair::Single(x, y),
+            (Floating::Single(x), Floating::Double(y)) if is_plain(b.0) => Pair::Single(x, narrowed(&y)),
+            (Floating::Double(x), Floating::Single(y)) if is_plain(a.0) => Pair::Single(narrowed(&x), y),
+            (x, y) => Pair::Double(x.widened(), y.widened()),
+        })
+    }
+}
+
+/// Whether an object is a number of Python itself. (NumPy's `float64` is a kind of `float`, but has a type to keep.)
+fn is_plain(object: &Bound<'_, PyAny>) -> bool {
+    object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyInt>()
+        || object.is_exact_instance_of::<PyBool>()
+}
+
+/// A number given as an argument.
+pub fn number(object: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
+    object.extract().map_err(|_| {
+        let shown = object.repr().map_or_else(|_| "an object".into(), |text| text.to_string());
+        let shown: String = shown.chars().take(60).collect();
+        exception(object.py(), "InvalidTypeError", format!("{name} is {shown}; it must be a number"))
+    })
 }
 
 /// The axes of an array of `ndim` axes that `axis` names (all, where it is none), in ascending order.
@@ -77,8 +116,12 @@ pub fn axes(py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, ndim: usize) -> PyR
     };
     let mut found = Vec::with_capacity(named.len());
     for k in named {
+        if ndim == 0 && (k == 0 || k == -1) {
+            continue; // a number counts as an array of length 1, as in NumPy's own sums
+        }
         let at = if k < 0 { k + ndim as isize } else { k };
         if at < 0 || at >= ndim as isize {
+            let ndim = ndim.max(1);
             return Err(wrong(format!(
                 "axis is {k}; it must be from {} to {} for an array of {ndim} axes",
                 -(ndim as isize),
@@ -125,25 +168,62 @@ impl Lanes {
         }
     }
 
+    /// The lengths of the axes that a lane goes over.
+    pub fn lane_shape(&self, shape: &[usize]) -> Vec<usize> {
+        self.order[self.kept..].iter().map(|&k| shape[k]).collect()
+    }
+
+    /// The same lanes of `array` in the order and direction in which their numbers lie, for what does not depend on it.
+    pub fn as_they_lie<'a, T>(mut self, mut array: ArrayViewD<'a, T>) -> (Self, ArrayViewD<'a, T>) {
+        let over = &mut self.order[self.kept..];
+        for &k in &*over {
+            if array.strides()[k] < 0 {
+                array.invert_axis(Axis(k));
+            }
+        }
+        over.sort_by_key(|&k| -array.strides()[k]);
+        (self, array)
+    }
+
+    /// Lane `i` of an array, in its own axes.
+    pub fn lane<'a, T>(&self, array: ArrayViewD<'a, T>, i: usize) -> ArrayViewD<'a, T> {
+        let at = self.index(array.shape(), i, 0);
+        let mut lane = array.permuted_axes(IxDyn(&self.order));
+        for &k in &self.order[..self.kept] {
+            lane = lane.index_axis_move(Axis(0), at[k]);
+        }
+        lane
+    }
+
     /// The array with its lanes along one last axis, where one stride leads through each of them, and the axes that are kept
     /// fused into as few as can be, at least one; none where the axes of a lane cannot be fused.
-    pub fn view<S: RawData>(&self, array: ArrayBase<S, IxDyn>) -> Option<ArrayBase<S, IxDyn>> {
-        let mut view = array.permuted_axes(IxDyn(&self.order));
+    pub fn view<'a, T>(&self, array: ArrayViewD<'a, T>) -> Option<ArrayViewD<'a, T>> {
+        self.views(array.clone(), array).map(|(_, view)| view)
+    }
+
+    /// The same for two arrays of one shape; axes are fused where they can be in both, so that the views have one shape, too.
+    pub fn views<S: RawData, R: RawData>(
+        &self,
+        a: ArrayBase<S, IxDyn>,
+        b: ArrayBase<R, IxDyn>,
+    ) -> Option<(ArrayBase<S, IxDyn>, ArrayBase<R, IxDyn>)> {
+        let (mut a, mut b) = (a.permuted_axes(IxDyn(&self.order)), b.permuted_axes(IxDyn(&self.order)));
         for k in (self.kept + 1..self.order.len()).rev() {
-            if !view.merge_axes(Axis(k - 1), Axis(k)) {
+            if !(fusible(&a, k) && fusible(&b, k)) {
                 return None;
             }
-            view = view.remove_axis(Axis(k - 1));
+            (a, b) = (fused(a, k), fused(b, k));
         }
         if self.order.len() == self.kept {
-            view = view.insert_axis(Axis(self.kept)); // no axes to go over: lanes of one number
+            // No axes to go over: lanes of one number.
+            (a, b) = (a.insert_axis(Axis(self.kept)), b.insert_axis(Axis(self.kept)));
         }
         for k in (1..self.kept).rev() {
-            if view.merge_axes(Axis(k - 1), Axis(k)) {
-                view = view.remove_axis(Axis(k - 1));
+            if fusible(&a, k) && fusible(&b, k) {
+                (a, b) = (fused(a, k), fused(b, k));
             }
         }
-        Some(if self.kept == 0 { view.insert_axis(Axis(0)) } else { view })
+        Some(if self.kept == 0 { (a.insert_axis(Axis(0)), b.insert_axis(Axis(0))) } else { (a, b) })
     }
 
     /// The index, in an array of shape `shape`, of number j of lane i.
@@ -174,6 +254,20 @@ impl Lanes {
             *place = *number;
         }
     }
+}
+
+/// Whether one stride leads through axes k − 1 and k.
+fn fusible<S: RawData>(array: &ArrayBase<S, IxDyn>, k: usize) -> bool {
+    let (outer, inner) = (array.shape()[k - 1], array.shape()[k]);
+    outer <= 1 || inner <= 1 || array.strides()[k - 1] == inner as isize * array.strides()[k]
+}
+
+/// The array with axes k − 1 and k as one.
+fn fused<S: RawData>(mut array: ArrayBase<S, IxDyn>, k: usize) -> ArrayBase<S, IxDyn> {
+    let (outer, inner) = (Axis(k - 1), Axis(k));
+    let merged = array.merge_axes(outer, inner);
+    debug_assert!(merged, "asked before");
+    array.remove_axis(outer)
 }
 
 /// Calls `f` for the matrices that a view of [`Lanes`] consists of, with their part of `out`: one number a lane.

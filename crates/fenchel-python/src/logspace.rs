@@ -1,10 +1,10 @@
 //! Log-sum-exp and its family over axes.
 
-use crate::arrays::{Floating, Lanes, Number, axes, each_matrix, each_matrix_pair, side_by_side};
+use crate::arrays::{Floating, Lanes, Number, Pair, axes, each_matrix, each_matrix_pair, side_by_side};
 use crate::errors::OrRaise;
 use crate::run::{SMALL, short};
-use fenchel::logspace::{self, MatrixView};
-use numpy::ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Dimension, IxDyn, Zip};
+use fenchel::logspace::{self, LogSumExp, MatrixView};
+use numpy::ndarray::{Array2, ArrayD, ArrayView2, ArrayViewD, ArrayViewMut2, Axis, Dimension, IxDyn, Zip};
 use numpy::{PyArrayDyn, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -12,6 +12,9 @@ use rayon::prelude::*;
 
 /// So many lanes that lie across the memory are gathered together, at least.
 const NEIGHBOURS: usize = 16;
+
+/// So many numbers of a lane are gathered at a time: enough for all threads to sum.
+const PIECE: usize = 1 << 18;
 
 /// A result as NumPy users know it: a scalar where no axis is left.
 pub fn returned<'py, T: Number>(py: Python<'py>, out: ArrayD<T>) -> PyResult<Bound<'py, PyAny>> {
@@ -44,16 +47,15 @@ pub fn logsumexp<'py>(
     keepdims: bool,
     signed: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let a = Floating::of(a, "a")?;
     let Some(b) = b else {
-        return match a {
+        return match Floating::of(a, "a")? {
             Floating::Double(a) => plain(py, &a, axis, keepdims, signed),
             Floating::Single(a) => plain(py, &a, axis, keepdims, signed),
         };
     };
-    match (a, Floating::of(b, "b")?) {
-        (Floating::Single(a), Floating::Single(b)) => weighted(py, &a, &b, axis, keepdims, signed),
-        (a, b) => weighted(py, &a.widened()?, &b.widened()?, axis, keepdims, signed),
+    match Pair::of((a, "a"), (b, "b"))? {
+        Pair::Double(a, b) => weighted(py, &a, &b, axis, keepdims, signed),
+        Pair::Single(a, b) => weighted(py, &a, &b, axis, keepdims, signed),
     }
 }
 
@@ -65,7 +67,7 @@ fn plain<'py, T: Number>(
     signed: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let small = a.len() < SMALL;
-    // The usual case of all numbers, in order.
+    // The usual case of all numbers, in the order in which they lie.
     if axis.is_none()
         && !keepdims
         && !signed
@@ -73,7 +75,7 @@ fn plain<'py, T: Number>(
     {
         return scalar(py, short(py, small, || logspace::logsumexp(slice))?);
     }
-    let out = reduced(py, a, axis, keepdims, logsumexp_of_rows, logspace::logsumexp)?;
+    let out = reduced(py, a, axis, keepdims, logsumexp_of_rows, LogSumExp::value)?;
     if !signed {
         return returned(py, out);
     }
@@ -105,7 +107,7 @@ pub fn logmeanexp<'py>(
         axis: Option<&Bound<'py, PyAny>>,
         keepdims: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        returned(py, reduced(py, a, axis, keepdims, |_, _| false, logspace::logmeanexp)?)
+        returned(py, reduced(py, a, axis, keepdims, |_, _| false, LogSumExp::log_mean)?)
     }
     match Floating::of(a, "a")? {
         Floating::Double(a) => of(py, &a, axis, keepdims),
@@ -129,14 +131,14 @@ fn logsumexp_of_rows<T: Number>(matrix: &ArrayView2<'_, T>, out: &mut [T]) -> bo
         .is_ok()
 }
 
-/// One number a lane: by `matrix` where it can, else lane by lane by `lane`.
+/// One number a lane: by `matrix` where it can, else the `end` of its sum.
 fn reduced<'py, T: Number>(
     py: Python<'py>,
     a: &PyReadonlyArrayDyn<'py, T>,
     axis: Option<&Bound<'py, PyAny>>,
     keepdims: bool,
     matrix: impl Fn(&ArrayView2<'_, T>, &mut [T]) -> bool + Sync,
-    lane: impl Fn(&[T]) -> T + Sync,
+    end: impl Fn(&LogSumExp) -> f64 + Sync,
 ) -> PyResult<ArrayD<T>> {
     let lanes = Lanes::new(a.ndim(), &axes(py, axis, a.ndim())?);
     let shape = lanes.reduced_shape(a.shape(), keepdims);
@@ -144,35 +146,67 @@ fn reduced<'py, T: Number>(
     let numbers = short(py, a.len() < SMALL, || {
         let mut out = vec![T::ZERO; shape.iter().product()];
         if view.is_empty() {
-            out.fill(lane(&[]));
+            out.fill(T::from_f64(end(&LogSumExp::new())));
             return out;
         }
-        let mut each = |rows: ArrayView2<'_, T>, out: &mut [T]| {
-            if !matrix(&rows, out) {
-                each_lane(&rows, out, &lane);
-            }
-        };
-        match lanes.view(view.view()) {
-            Some(view) => each_matrix(view, &mut out, &mut each),
-            None => each(lanes.copied(&view).view(), &mut out),
+        let (lanes, view) = lanes.as_they_lie(view.view());
+        match lanes.view(view.clone()) {
+            Some(view) => each_matrix(view, &mut out, &mut |rows, out| {
+                if !matrix(&rows, out) {
+                    each_lane(&rows, out, &end);
+                }
+            }),
+            None => each_lane_with_gaps(&lanes, &view, &mut out, &end),
         }
         out
     })?;
     Ok(shaped(&shape, numbers))
 }
 
-fn each_lane<T: Number>(rows: &ArrayView2<'_, T>, out: &mut [T], lane: &(impl Fn(&[T]) -> T + Sync)) {
-    let one = |room: &mut Vec<T>, (row, out): (ArrayView1<'_, T>, &mut T)| {
-        *out = lane(side_by_side(&row, room));
+fn each_lane<T: Number>(rows: &ArrayView2<'_, T>, out: &mut [T], end: &(impl Fn(&LogSumExp) -> f64 + Sync)) {
+    let one = |room: &mut Vec<T>, (i, out): (usize, &mut T)| {
+        let mut sum = LogSumExp::new();
+        sum.extend(side_by_side(&rows.row(i), room));
+        *out = T::from_f64(end(&sum));
     };
     // Long lanes are divided by the engine itself.
     if rows.len() < 2 * SMALL || rows.ncols() > SMALL {
         let mut room = Vec::new();
-        rows.outer_iter().zip(out).for_each(|pair| one(&mut room, pair));
+        out.iter_mut().enumerate().for_each(|lane| one(&mut room, lane));
     } else {
-        let rows: Vec<_> = rows.outer_iter().collect();
-        let least = SMALL.div_ceil(rows[0].len());
-        rows.into_par_iter().zip(out).with_min_len(least).for_each_init(Vec::new, one);
+        let least = SMALL.div_ceil(rows.ncols());
+        out.par_iter_mut().enumerate().with_min_len(least).for_each_init(Vec::new, one);
+    }
+}
+
+/// Lanes that no single stride leads through: gathered piece by piece.
+fn each_lane_with_gaps<T: Number>(
+    lanes: &Lanes,
+    array: &ArrayViewD<'_, T>,
+    out: &mut [T],
+    end: &(impl Fn(&LogSumExp) -> f64 + Sync),
+) {
+    let one = |room: &mut Vec<T>, (i, out): (usize, &mut T)| {
+        let mut sum = LogSumExp::new();
+        for row in lanes.lane(array.clone(), i).rows() {
+            for part in row.axis_chunks_iter(Axis(0), PIECE) {
+                room.extend(part.iter().copied());
+                if room.len() >= PIECE {
+                    sum.extend(room.as_slice());
+                    room.clear();
+                }
+            }
+        }
+        sum.extend(room.as_slice());
+        room.clear();
+        *out = T::from_f64(end(&sum));
+    };
+    if array.len() < 2 * SMALL {
+        let mut room = Vec::new();
+        out.iter_mut().enumerate().for_each(|lane| one(&mut room, lane));
+    } else {
+        let least = SMALL.div_ceil(array.len() / out.len());
+        out.par_iter_mut().enumerate().with_min_len(least).for_each_init(Vec::new, one);
     }
 }
 
@@ -201,11 +235,11 @@ fn weighted<'py, T: Number>(
         if a.is_empty() {
             return Ok((log, sign));
         }
-        // A view of a broadcast array has strides of 0, which fuse only with each other.
+        // An array that was broadcast has strides of 0, which fuse only with each other.
         let (copied_a, copied_b);
-        let (a, b) = match (lanes.view(a.view()), lanes.view(b.view())) {
-            (Some(a), Some(b)) if a.shape() == b.shape() => (a, b),
-            _ => {
+        let (a, b) = match lanes.views(a.view(), b.view()) {
+            Some(pair) => pair,
+            None => {
                 (copied_a, copied_b) = (lanes.copied(&a), lanes.copied(&b));
                 (copied_a.view().into_dyn(), copied_b.view().into_dyn())
             }
@@ -258,9 +292,9 @@ pub fn logaddexp<'py>(
     a: &Bound<'py, PyAny>,
     b: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match (Floating::of(a, "x1")?, Floating::of(b, "x2")?) {
-        (Floating::Single(a), Floating::Single(b)) => pairwise(py, &a, &b, logspace::logaddexp),
-        (a, b) => pairwise(py, &a.widened()?, &b.widened()?, logspace::logaddexp),
+    match Pair::of((a, "x1"), (b, "x2"))? {
+        Pair::Double(a, b) => pairwise(py, &a, &b, logspace::logaddexp),
+        Pair::Single(a, b) => pairwise(py, &a, &b, logspace::logaddexp),
     }
 }
 
@@ -271,9 +305,9 @@ pub fn logsubexp<'py>(
     a: &Bound<'py, PyAny>,
     b: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match (Floating::of(a, "x1")?, Floating::of(b, "x2")?) {
-        (Floating::Single(a), Floating::Single(b)) => pairwise(py, &a, &b, logspace::logsubexp),
-        (a, b) => pairwise(py, &a.widened()?, &b.widened()?, logspace::logsubexp),
+    match Pair::of((a, "x1"), (b, "x2"))? {
+        Pair::Double(a, b) => pairwise(py, &a, &b, logspace::logsubexp),
+        Pair::Single(a, b) => pairwise(py, &a, &b, logspace::logsubexp),
     }
 }
 
@@ -335,9 +369,9 @@ fn mapped<'py, T: Number>(
         if view.is_empty() {
             return out;
         }
-        match (lanes.view(view.view()), lanes.view(out.view_mut())) {
-            (Some(view), Some(out)) => each_matrix_pair(view, out, &mut |x, out| map_rows(&x, out, &rows)),
-            _ => {
+        match lanes.views(view.view(), out.view_mut()) {
+            Some((view, out)) => each_matrix_pair(view, out, &mut |x, out| map_rows(&x, out, &rows)),
+            None => {
                 let copy = lanes.copied(&view);
                 let mut mapped = Array2::from_elem(copy.raw_dim(), T::ZERO);
                 map_rows(&copy.view(), mapped.view_mut(), &rows);

@@ -3,6 +3,7 @@
 use crate::errors::{exception, invalid};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,34 +21,32 @@ static POOL: Mutex<(Option<Arc<ThreadPool>>, usize)> = Mutex::new((None, 0));
 /// The pool that everything of the engine runs in. Rayon's own global pool is never used: its size could be set once only,
 /// and it would not survive a fork.
 fn pool(py: Python<'_>) -> PyResult<Arc<ThreadPool>> {
-    let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = &slot.0 {
-        return Ok(pool.clone());
-    }
-    let made = ThreadPoolBuilder::new().num_threads(slot.1).thread_name(|i| format!("fenchel-{i}")).build();
-    let pool = Arc::new(made.map_err(|error| {
+    let made = {
+        let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = &slot.0 {
+            return Ok(pool.clone());
+        }
+        let build =
+            ThreadPoolBuilder::new().num_threads(slot.1).thread_name(|i| format!("fenchel-{i}")).build();
+        build.map(|pool| slot.0.insert(Arc::new(pool)).clone())
+    };
+    made.map_err(|error| {
         exception(py, "FenchelError", format!("the threads to work in cannot be started: {error}"))
-    })?);
-    slot.0 = Some(pool.clone());
-    Ok(pool)
+    })
 }
 
-/// Sets the number of threads; 0 stands for the number of processors that this process may use.
+/// Sets the number of threads; 0 stands for the number of processors that this process may use. What was asked for before.
 #[pyfunction]
-pub fn set_num_threads(py: Python<'_>, threads: usize) -> PyResult<()> {
+pub fn set_num_threads(py: Python<'_>, threads: usize) -> PyResult<usize> {
     if threads > 4096 {
         return Err(invalid(py, "threads", threads, "at most 4096"));
     }
-    let old = {
-        let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.1 == threads {
-            return Ok(());
-        }
-        slot.1 = threads;
-        slot.0.take()
-    };
-    drop(old); // Its threads end once they have nothing to do.
-    Ok(())
+    let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = std::mem::replace(&mut slot.1, threads);
+    if before != threads {
+        slot.0 = None; // Its threads end once they have nothing to do.
+    }
+    Ok(before)
 }
 
 /// The number of threads in use.
@@ -88,21 +87,21 @@ pub fn long<T: Send>(
 ) -> PyResult<(T, Option<PyErr>)> {
     let pool = pool(py)?;
     let (sender, receiver) = channel();
+    // A receiver is not `Sync`, but it may move to where the lock is not held and back.
+    let receiver = Mutex::new(receiver);
     let mut stopped: Option<PyErr> = None;
-    let result = std::thread::scope(|scope| {
-        scope.spawn(move || {
+    let result = pool.in_place_scope(|scope| {
+        scope.spawn(move |_| {
             // Nobody to receive is impossible: the receiver waits below.
-            let _ = sender.send(pool.install(work));
+            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
         });
-        // A receiver is not `Sync`, but it may move to where the lock is not held and back.
-        let receiver = Mutex::new(receiver);
         loop {
             let received = py.detach(|| {
                 let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
                 receiver.recv_timeout(EVERY)
             });
             match received {
-                Ok(result) => return Ok(result),
+                Ok(Ok(result)) => return Ok(result),
                 Err(RecvTimeoutError::Timeout) => {
                     if stopped.is_none()
                         && let Err(error) = py.check_signals().and_then(|()| meanwhile(py))
@@ -111,12 +110,9 @@ pub fn long<T: Send>(
                         stopped = Some(error);
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(exception(
-                        py,
-                        "FenchelError",
-                        "the engine failed; please report this".into(),
-                    ));
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                    let message = "the engine failed; please report this".to_owned();
+                    return Err(exception(py, "FenchelError", message));
                 }
             }
         }

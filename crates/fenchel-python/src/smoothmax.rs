@@ -1,7 +1,7 @@
 //! Smooth maxima and entmax over an axis.
 
-use crate::arrays::{Floating, Lanes, Number, axes};
-use crate::errors::{OrRaise, exception};
+use crate::arrays::{Floating, Lanes, Number, axes, number};
+use crate::errors::{OrRaise, exception, invalid};
 use crate::logspace::{returned, shaped};
 use crate::run::{SMALL, long};
 use fenchel::divergence::{Divergence, parse};
@@ -20,43 +20,48 @@ pub fn smoothmax<'py>(
     py: Python<'py>,
     u: &Bound<'py, PyAny>,
     divergence: &str,
-    temperature: f64,
+    temperature: &Bound<'py, PyAny>,
     reference: Option<&Bound<'py, PyAny>>,
-    axis: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let temperature = number(temperature, "temperature")?;
     if !(temperature > 0.0 && temperature.is_finite()) {
-        return Err(crate::errors::invalid(py, "temperature", temperature, "a finite number above 0"));
+        return Err(invalid(py, "temperature", temperature, "a finite number above 0"));
     }
     let mut smooth = SmoothMax::new(parse(divergence).or_raise(py)?, temperature).or_raise(py)?;
+    let mut shape = None;
     if let Some(reference) = reference {
         let eta = Floating::of(reference, "reference")?;
-        let numbers: Vec<f64> = match &eta {
-            Floating::Double(eta) => eta.as_array().iter().copied().collect(),
-            Floating::Single(eta) => eta.as_array().iter().map(|&x| f64::from(x)).collect(),
-        };
         // In its own precision a probability sums to 1 to within rounding.
-        smooth = match eta {
-            Floating::Single(_) => {
-                smooth.with_reference(&numbers.iter().map(|&x| x as f32).collect::<Vec<_>>())
-            }
-            Floating::Double(_) => smooth.with_reference(&numbers),
-        }
-        .or_raise(py)?;
+        let (found, with) = match &eta {
+            Floating::Double(eta) => (eta.shape(), smooth.with_reference(&in_order(eta))),
+            Floating::Single(eta) => (eta.shape(), smooth.with_reference(&in_order(eta))),
+        };
+        (shape, smooth) = (Some(found.to_vec()), with.or_raise(py)?);
     }
     match Floating::of(u, "u")? {
-        Floating::Double(u) => evaluated(py, &u, axis, smooth),
-        Floating::Single(u) => evaluated(py, &u, axis, smooth),
+        Floating::Double(u) => evaluated(py, &u, axis, smooth, shape),
+        Floating::Single(u) => evaluated(py, &u, axis, smooth, shape),
     }
+}
+
+fn in_order<T: Number>(array: &PyReadonlyArrayDyn<'_, T>) -> Vec<T> {
+    array.as_array().iter().copied().collect()
 }
 
 fn evaluated<'py, T: Number>(
     py: Python<'py>,
     u: &PyReadonlyArrayDyn<'py, T>,
-    axis: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
     smooth: SmoothMax,
+    reference: Option<Vec<usize>>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let rows = Rows::new(py, u, axis)?;
-    let (weights, found) = rows.each(py, smooth, [T::ZERO; 2], |smooth, u, p, found| {
+    if let Some(shape) = reference {
+        rows.expect_reference(&shape).or_raise(py)?;
+    }
+    let bad = |u: T| !u.is_finite();
+    let (weights, found) = rows.each(py, smooth, [T::ZERO; 2], bad, |smooth, u, p, found| {
         let top = smooth.evaluate(u, p)?;
         *found = [T::from_f64(top.value), T::from_f64(top.threshold)];
         Ok(())
@@ -71,10 +76,19 @@ fn evaluated<'py, T: Number>(
 pub fn entmax<'py>(
     py: Python<'py>,
     x: &Bound<'py, PyAny>,
-    q: f64,
-    axis: &Bound<'py, PyAny>,
+    q: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let divergence = if q == 2.0 { parse("chi2") } else { parse(&format!("tsallis:{q:?}")) }.or_raise(py)?;
+    let q = number(q, "q")?;
+    if !(q > 0.0 && q.is_finite()) {
+        return Err(invalid(py, "q", q, "a finite number above 0"));
+    }
+    let divergence = match q {
+        1.0 => parse("kl"),
+        2.0 => parse("chi2"),
+        q => parse(&format!("tsallis:{q:?}")),
+    };
+    let divergence = divergence.or_raise(py)?;
     match Floating::of(x, "x")? {
         Floating::Double(x) => entmax_of(py, &x, q, axis, divergence),
         Floating::Single(x) => entmax_of(py, &x, q, axis, divergence),
@@ -85,7 +99,7 @@ fn entmax_of<'py, T: Number>(
     py: Python<'py>,
     x: &PyReadonlyArrayDyn<'py, T>,
     q: f64,
-    axis: &Bound<'py, PyAny>,
+    axis: Option<&Bound<'py, PyAny>>,
     divergence: Arc<dyn Divergence>,
 ) -> PyResult<Bound<'py, PyAny>> {
     /// Smooth maxima for as many scores as are kept, and room for them.
@@ -97,7 +111,8 @@ fn entmax_of<'py, T: Number>(
     }
     let rows = Rows::new(py, x, axis)?;
     let room = Kept { smooth: None, scores: Vec::new(), weights: Vec::new() };
-    let (weights, _) = rows.each(py, room, (), |room, x, p, ()| {
+    let bad = |x: T| x.is_nan() || x == T::INFINITY;
+    let (weights, _) = rows.each(py, room, (), bad, |room, x, p, ()| {
         room.scores.clear();
         room.scores.extend(x.iter().copied().filter(|&x| x > T::NEG_INFINITY || x.is_nan()));
         let n = room.scores.len();
@@ -135,17 +150,22 @@ struct Rows<'a, T: Clone> {
 }
 
 impl<'a, T: Number> Rows<'a, T> {
-    fn new(py: Python<'_>, u: &'a PyReadonlyArrayDyn<'_, T>, axis: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        u: &'a PyReadonlyArrayDyn<'_, T>,
+        axis: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         if u.ndim() == 0 {
             let message = "scores: expected an array of at least one axis, found a number".to_owned();
             return Err(exception(py, "ShapeError", message));
         }
-        let over = axes(py, Some(axis), u.ndim())?;
+        let over = axes(py, axis, u.ndim())?;
         let lanes = Lanes::new(u.ndim(), &over);
         let columns = over.iter().map(|&k| u.shape()[k]).product();
         let in_order = over.iter().copied().eq(u.ndim() - over.len()..u.ndim());
-        let numbers = match u.as_slice() {
-            Ok(slice) if in_order => slice.into(),
+        // (`PyArray::as_slice` is in the order of the memory, which columns may come first in.)
+        let numbers = match u.as_array().to_slice() {
+            Some(slice) if in_order => slice.into(),
             _ => lanes.copied(&u.as_array()).into_raw_vec_and_offset().0.into(),
         };
         if columns == 0 {
@@ -154,30 +174,47 @@ impl<'a, T: Number> Rows<'a, T> {
         Ok(Rows { lanes, shape: u.shape().to_vec(), in_order, numbers, columns })
     }
 
+    /// Whether a reference of shape `shape` fits: masses in a row, or in the shape of the axes that a row goes along.
+    fn expect_reference(&self, shape: &[usize]) -> Result<()> {
+        let along = self.lanes.lane_shape(&self.shape);
+        if shape == along || (shape.len() <= 1 && shape.iter().product::<usize>() == self.columns) {
+            return Ok(());
+        }
+        Err(Error::shape(
+            "reference",
+            format!("as many masses as scores along the axis, {along:?}"),
+            format!("{shape:?}"),
+        ))
+    }
+
     /// Calls `f` for every row, with a state for each thread and a place for a result for each row. Ends early, with
-    /// an exception, after Ctrl-C.
+    /// an exception, after Ctrl-C. `bad` says of which scores `f` complains.
     fn each<S: Clone + Send + Sync, R: Copy + Send>(
         &self,
         py: Python<'_>,
         state: S,
         empty: R,
+        bad: impl Fn(T) -> bool,
         f: impl Fn(&mut S, &[T], &mut [T], &mut R) -> Result<()> + Sync,
     ) -> PyResult<(Vec<T>, Vec<R>)> {
         let columns = self.columns;
         let mut weights = vec![T::ZERO; self.numbers.len()];
         let mut found = vec![empty; self.numbers.len() / columns];
-        let located = |i: usize, error: Error| match error {
-            Error::NonFinite { what, at, value } => Error::non_finite(what, self.place(i, &at), value),
-            error => error,
+        // The first of all in the array, whichever thread was the first to find one.
+        let located = |error: Error| match (error, self.numbers.iter().position(|&x| bad(x))) {
+            (Error::NonFinite { what, .. }, Some(k)) => {
+                Error::non_finite(what, self.place(k), self.numbers[k].to_f64())
+            }
+            (error, _) => error,
         };
         let stop = AtomicBool::new(false);
         let work = |state: &mut S, i: usize, weights: &mut [T], found: &mut R| {
-            f(state, &self.numbers[i * columns..][..columns], weights, found).map_err(|e| located(i, e))
+            f(state, &self.numbers[i * columns..][..columns], weights, found)
         };
         if self.numbers.len() < SMALL {
             let mut state = state;
             for (i, (weights, found)) in weights.chunks_mut(columns).zip(&mut found).enumerate() {
-                work(&mut state, i, weights, found).or_raise(py)?;
+                work(&mut state, i, weights, found).map_err(located).or_raise(py)?;
             }
             return Ok((weights, found));
         }
@@ -206,14 +243,13 @@ impl<'a, T: Number> Rows<'a, T> {
         if let Some(stopped) = stopped {
             return Err(stopped);
         }
-        result.or_raise(py)?;
+        result.map_err(located).or_raise(py)?;
         Ok((weights, found))
     }
 
-    /// Where in the array the number `at` of row `i` is.
-    fn place(&self, i: usize, at: &str) -> String {
-        let Ok(j) = at.parse::<usize>() else { return at.to_owned() };
-        let index = self.lanes.index(&self.shape, i, j);
+    /// Where in the array number `k` of the rows is.
+    fn place(&self, k: usize) -> String {
+        let index = self.lanes.index(&self.shape, k / self.columns, k % self.columns);
         if index.len() == 1 { index[0].to_string() } else { format!("{index:?}") }
     }
 

@@ -12,7 +12,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "tsallis",
     parameter: Parameter::Required { symbol: "q", domain: "a number above 0 other than 1" },
     summary: "Tsallis: power-law weights, sparse for q > 1 (entmax), heavy-tailed for q < 1",
-    examples: &["tsallis:1.5", "tsallis:0.5", "tsallis:2", "tsallis:3", "tsallis:0.1", "tsallis:1.01"],
+    examples: &["tsallis:1.5", "tsallis:0.5", "tsallis:2", "tsallis:3", "tsallis:0.1", "tsallis:1.01", "tsallis:0.999999999"],
     build: |q| Ok(Arc::new(Tsallis::new(q.unwrap_or(f64::NAN))?)),
 };
 
@@ -86,9 +86,6 @@ impl Tsallis {
         let n = row.u.len();
         scratch.reserve(n);
         let (max, at) = top(row.u, row.eta);
-        if at == usize::MAX {
-            return solve_by_newton(self, row, start, p, scratch);
-        }
         let x = &mut scratch.x[..n];
         fill_scores(row, max, x);
         let end = 1.0 / (1.0 - self.q);
@@ -231,7 +228,10 @@ impl Divergence for Tsallis {
         self.power_sum(x, eta, (self.q - 1.0) / self.q, margin)
     }
     fn solve(&self, row: &Row<'_>, start: Option<f64>, p: &mut [f64], scratch: &mut Scratch) -> Smoothed {
-        if self.q < 1.0 {
+        // Near 1 the end is far away, and a distance from it has few digits left.
+        let far = |at: usize| self.q > 0.9 && (1.0 - self.q) * row.eta[at].ln() > -1.0;
+        let (_, at) = top(row.u, row.eta);
+        if self.q < 1.0 && at != usize::MAX && !far(at) {
             self.solve_in_distance(row, start, p, scratch)
         } else {
             solve_by_newton(self, row, start, p, scratch)
