@@ -52,7 +52,7 @@ impl<'py> Floating<'py> {
     }
 
     /// The same numbers in double precision.
-    fn widened(self) -> PyReadonlyArrayDyn<'py, f64> {
+    pub fn widened(self) -> PyReadonlyArrayDyn<'py, f64> {
         match self {
             Floating::Double(a) => a,
             Floating::Single(a) => {

@@ -68,7 +68,7 @@ impl cost::Cost for Called {
             let expected = || format!("an array of shape ({b}, {n})");
             let x = x.map_err(|_| raised(py, Error::shape("points", expected(), xs.len())))?;
             let costs = function.call1((x, PyArray2::from_owned_array(py, y)))?;
-            let costs = Floating::of(&costs, "what the cost returned")?.widened()?;
+            let costs = Floating::of(&costs, "what the cost returned")?.widened();
             let costs = costs.as_array();
             if costs.shape() != [b, n] {
                 let found = format!("shape {:?}", costs.shape());

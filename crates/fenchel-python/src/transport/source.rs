@@ -142,7 +142,7 @@ impl measure::Source for Drawn {
         let (n, seed) = (out.len() / self.dim, rng.next_u64());
         self.callback.fill(out, |function, out| {
             let points = function.call1((seed, n))?;
-            let points = Floating::of(&points, "what the source returned")?.widened()?;
+            let points = Floating::of(&points, "what the source returned")?.widened();
             let points = points.as_array();
             if points.shape() != [n, self.dim] {
                 let expected = format!("an array of shape ({n}, {})", self.dim);
