@@ -224,7 +224,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub epochs: Option<u32>,
 
-    /// Step size of stochastic gradients [default: the best of a few trials, halved where it fails]
+    /// Step size of stochastic gradients [default: the best of a few trials, then larger or smaller as passes end]
     ///
     /// For features of mean 0 and variance 1. One that is given is respected, whatever comes of it.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
@@ -238,13 +238,15 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub momentum: Option<f64>,
 
-    /// Stochastic gradients result in the mean over the second half of their steps, not the last or best
+    /// Stochastic gradients result in the mean over the second half of their steps
+    ///
+    /// Without it: in the last iterate with a --step, else in the best that ended a pass, or the mean of a pass.
     #[arg(long, help_heading = "Solver")]
     pub averaging: bool,
 
-    /// Where the threshold α of joint and dual-sgm starts [default: where it is best for the losses]
+    /// Where the threshold α of joint and dual-sgm starts [default: 0 with safe KL, else where it is best for the losses]
     ///
-    /// In units of the losses. With a --step, safe KL and other bounded weights start at 0 unless it is given.
+    /// In units of the losses. 0 for all weights that are bounded, such as those of cvar.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub alpha: Option<f64>,
 
