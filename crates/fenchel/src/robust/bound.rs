@@ -38,7 +38,7 @@ impl Linear<'_> {
     ) -> Result<()> {
         if self.has_corners() {
             let share = SHARES[epoch as usize % SHARES.len()];
-            return self.rounded_bound(exact, share * spread, STEPS, state, best);
+            return self.rounded_bound(exact, share * spread, STEPS, &mut None, state, best);
         }
         if !(is_there && self.design_is_streamed()) {
             exact.evaluate(&best.gamma, state);
@@ -68,10 +68,11 @@ impl Linear<'_> {
         let (steps, enough) =
             if self.design_is_streamed() { (STEPS, true) } else { (STEPS_IN_THE_END, false) };
         let mut last = f64::NEG_INFINITY;
+        let mut near = None;
         for share in SHARES {
             let before = best.lower;
             best.lower = f64::NEG_INFINITY;
-            self.rounded_bound(exact, share * spread, steps, state, best)?;
+            self.rounded_bound(exact, share * spread, steps, &mut near, state, best)?;
             let bound = best.lower;
             best.lower = before.max(bound);
             if (bound < last || enough) && best.gap() < NEAR * best.objective.abs() {
@@ -82,22 +83,34 @@ impl Linear<'_> {
         Ok(())
     }
 
-    /// The bound of the problem with corners rounded over `width`, a few steps nearer to its minimum than the best coefficients.
+    /// The bound of the problem with corners rounded over `width`, a few steps nearer to its minimum than the best coefficients,
+    /// or than those that a wider problem has led to, if they are better here.
     fn rounded_bound(
         &self,
         exact: &Objective<'_>,
         width: f64,
         steps: usize,
+        near: &mut Option<Vec<f64>>,
         state: &mut State,
         best: &mut Best,
     ) -> Result<()> {
         let smooth = stage(exact, width.max(LEAST * best.objective.abs()).max(f64::MIN_POSITIVE));
         let mut gamma = best.gamma.clone();
         smooth.evaluate(&gamma, state);
+        if let Some(near) = near.take() {
+            let value = state.value;
+            smooth.evaluate(&near, state);
+            if state.value < value {
+                gamma = near;
+            } else {
+                smooth.evaluate(&gamma, state);
+            }
+        }
         self.step_on(&smooth, steps, &mut gamma, state)?;
         if !state.value.is_finite() {
             return Ok(());
         }
+        *near = Some(gamma.clone());
         let mut bound = lower_bound(&smooth, (&*exact.loss, self.risk()), &gamma, state);
         self.thin(exact, &smooth, &gamma, state, best);
         if bound == f64::NEG_INFINITY {
