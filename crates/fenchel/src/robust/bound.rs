@@ -10,6 +10,7 @@ use super::newton::solve;
 use super::objective::{Model, Objective, State};
 use super::{Linear, Risk, Strength};
 use crate::Result;
+use crate::simd::dot;
 
 /// Corners are rounded over these shares of the spread of the losses.
 const SHARES: [f64; 7] = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4];
@@ -20,9 +21,12 @@ const STEPS: usize = 2;
 const STEPS_IN_THE_END: usize = 6;
 /// In the end, widths are tried on until a gap is this share of the objective.
 const NEAR: f64 = 0.02;
-/// What is added to a Hessian, and how much of a step is made, until the objective falls.
+/// What is added to a Hessian, and how much of a step is made, until the objective falls. Where losses change by many λ only a
+/// small part of a step holds.
 const DAMPING: [f64; 5] = [0.0, 1e-10, 1e-6, 1e-3, 1.0];
-const LENGTHS: [f64; 2] = [1.0, 0.3];
+const LENGTHS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
+/// A step that promises less than this share of the objective is rounding.
+const ROUNDING: f64 = 1e-14;
 
 impl Linear<'_> {
     /// A lower bound after a pass, of one width where there are corners. With `is_there` the state is that of the best
@@ -172,6 +176,9 @@ impl Linear<'_> {
             for damping in DAMPING {
                 let reach = value.abs().max(f64::MIN_POSITIVE);
                 let Some(step) = solve(&model, &model.gradient, damping, reach) else { continue };
+                if dot(&step, &model.gradient).abs() <= ROUNDING * value.abs() {
+                    break;
+                }
                 for length in LENGTHS {
                     for ((to, from), step) in gamma.iter_mut().zip(&from).zip(&step) {
                         *to = from - length * step;
