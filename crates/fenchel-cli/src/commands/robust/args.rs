@@ -240,7 +240,7 @@ pub struct FitArgs {
 
     /// Stochastic gradients result in the mean over the second half of their steps
     ///
-    /// Without it: in the last iterate with a --step, else in the best that ended a pass, or the mean of a pass.
+    /// Without it: in the last iterate. Without a --step: in the best that ended a pass, of iterates and means.
     #[arg(long, help_heading = "Solver")]
     pub averaging: bool,
 

@@ -27,8 +27,9 @@ use training::Training;
 /// objective rises too far.
 const GROWTH: f64 = 2.0;
 const FALL: f64 = 0.5;
-/// So many times the best objective above it. Where few examples decide, the way to the minimum leads over such heights.
-const RISE: f64 = 100.0;
+/// So many times the best objective above it, at first; in the end not at all. Where few examples decide, the way to the minimum
+/// leads over such heights.
+const RISE: f64 = 300.0;
 
 /// What ρ of safe KL is where none is given.
 const RHO: f64 = 1e-3;
@@ -81,8 +82,8 @@ pub struct Sgd {
     pub rho: Option<f64>,
     /// Nesterov's momentum.
     pub momentum: f64,
-    /// Whether the result is the mean over the second half of the steps. Else it is the last iterate where a step is given,
-    /// and where none is the best that ended a pass, or the mean of a pass if that is better.
+    /// Whether the result is the mean over the second half of the steps instead of the last iterate. Where no step is given
+    /// it is the best that ended a pass: an iterate, or this mean, or without averaging that of the pass.
     pub averaging: bool,
     /// Where the threshold α starts, in units of the losses; none: at 0, below all losses, for weights that are bounded, as
     /// those of safe KL are: they bring it up in large steps, and it comes down in small ones. For others where it is best
@@ -280,7 +281,7 @@ impl Linear<'_> {
             let mut shown = (iterate, training.point.gamma.clone());
             if let Some(mean) = training.mean_to_show(settings) {
                 exact.evaluate(&mean, &mut state);
-                if settings.averaging || state.value < iterate {
+                if !is_ours || state.value < iterate {
                     shown = (state.value, mean);
                 }
             }
@@ -292,13 +293,14 @@ impl Linear<'_> {
             if !is_ours {
                 continue;
             }
+            let rise = RISE * (1.0 - f64::from(epoch) / total).powi(3);
             if iterate <= least {
                 if let Some(alpha) = best_alpha.filter(|_| is_followed) {
                     training.point.alpha = alpha;
                 }
                 (kept, least) = (training.clone(), iterate);
                 step *= GROWTH;
-            } else if iterate - least > RISE * least.abs() {
+            } else if iterate - least > rise * least.abs() {
                 training.go_back(&kept);
                 step *= FALL;
             }
