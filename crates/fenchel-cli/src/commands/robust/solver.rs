@@ -53,7 +53,7 @@ pub struct Training {
 /// Names of solvers, with a line on each.
 pub fn registry() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
-        (AUTO, "exact where all rows fit in memory (--memory), else passes where there is a divergence"),
+        (AUTO, "exact where rows fit in memory (--memory) and for the mean, else passes"),
         (EXACT, "Newton's method on all rows, with λ falling to its value"),
         (PASSES, "batches: rows of largest loss exactly, others in a quadratic model; nothing to tune"),
     ];

@@ -181,6 +181,9 @@ impl Linear<'_> {
         if best.gap() > best.wanted(tolerance) {
             if status == Status::MaxIterations {
                 self.bound_in_the_end(&exact, walk.spread, &mut state, &mut best)?;
+                if best.gap() <= best.wanted(tolerance) {
+                    status = Status::Converged;
+                }
             } else if !streamed {
                 self.bound_after(0, &exact, walk.spread, &mut state, &mut best, false)?;
             }
