@@ -109,8 +109,7 @@ impl<'a> Training<'a> {
         self.late.of().unwrap_or_else(|| self.point.gamma.clone())
     }
 
-    /// The mean that a pass may end with: of late steps if that is the result, else of those of the pass where a step is ours to
-    /// choose, and the result with it.
+    /// The mean that may be the result: of late steps, or of those of the pass where a step is ours to choose.
     pub(super) fn mean_to_show(&self, settings: &Sgd) -> Option<Vec<f64>> {
         match (settings.averaging, settings.step) {
             (true, _) => self.late.of(),
