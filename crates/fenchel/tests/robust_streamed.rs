@@ -262,6 +262,17 @@ fn gradients_on_batches_of_files() {
     // A step size that is found on one window.
     let tried = run(model(), None);
     assert!(tried.step.is_some() && tried.fit.objective < 0.02 * tried.history[0], "{:?}", tried.history);
+    // The bound is that of all examples, however far the end is from the minimum.
+    for lambda in [0.5, 5.0] {
+        let exact = Linear::new(&memory, squared(), risk("kl", lambda), Options::default()).unwrap();
+        let least = exact.fit(&Precision::default(), &mut Silent).unwrap().objective;
+        let model = Linear::streamed(&examples, squared(), risk("kl", lambda), Options::default()).unwrap();
+        for epochs in [3, 15] {
+            let fit = model.sgd(&Sgd { epochs, ..settings }, 1e-2, None, &mut Silent).unwrap().fit;
+            let bound = fit.lower_bound / least;
+            assert!((0.98..1.0 + 1e-9).contains(&bound), "λ {lambda}: {bound}, {}", fit.objective / least);
+        }
+    }
     let many = Sgd { method: Method::Multilevel, ..settings };
     let says = model().sgd(&many, 1e-2, None, &mut Silent).unwrap_err().to_string();
     assert!(says.contains("multilevel") && says.contains("files"), "{says}");

@@ -10,6 +10,7 @@ use super::newton::solve;
 use super::objective::{Model, Objective, State};
 use super::{Linear, Risk, Strength};
 use crate::Result;
+use crate::simd::dot;
 
 /// Corners are rounded over these shares of the spread of the losses.
 const SHARES: [f64; 7] = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4];
@@ -20,9 +21,12 @@ const STEPS: usize = 2;
 const STEPS_IN_THE_END: usize = 6;
 /// In the end, widths are tried on until a gap is this share of the objective.
 const NEAR: f64 = 0.02;
-/// What is added to a Hessian, and how much of a step is made, until the objective falls.
+/// What is added to a Hessian, and how much of a step is made, until the objective falls. Where losses change by many λ only a
+/// small part of a step holds.
 const DAMPING: [f64; 5] = [0.0, 1e-10, 1e-6, 1e-3, 1.0];
-const LENGTHS: [f64; 2] = [1.0, 0.3];
+const LENGTHS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
+/// A step that promises less than this share of the objective is rounding.
+const ROUNDING: f64 = 1e-14;
 
 impl Linear<'_> {
     /// A lower bound after a pass, of one width where there are corners. With `is_there` the state is that of the best
@@ -38,7 +42,7 @@ impl Linear<'_> {
     ) -> Result<()> {
         if self.has_corners() {
             let share = SHARES[epoch as usize % SHARES.len()];
-            return self.rounded_bound(exact, share * spread, STEPS, state, best);
+            return self.rounded_bound(exact, share * spread, STEPS, &mut None, state, best);
         }
         if !(is_there && self.design_is_streamed()) {
             exact.evaluate(&best.gamma, state);
@@ -68,10 +72,11 @@ impl Linear<'_> {
         let (steps, enough) =
             if self.design_is_streamed() { (STEPS, true) } else { (STEPS_IN_THE_END, false) };
         let mut last = f64::NEG_INFINITY;
+        let mut near = None;
         for share in SHARES {
             let before = best.lower;
             best.lower = f64::NEG_INFINITY;
-            self.rounded_bound(exact, share * spread, steps, state, best)?;
+            self.rounded_bound(exact, share * spread, steps, &mut near, state, best)?;
             let bound = best.lower;
             best.lower = before.max(bound);
             if (bound < last || enough) && best.gap() < NEAR * best.objective.abs() {
@@ -82,22 +87,34 @@ impl Linear<'_> {
         Ok(())
     }
 
-    /// The bound of the problem with corners rounded over `width`, a few steps nearer to its minimum than the best coefficients.
+    /// The bound of the problem with corners rounded over `width`, a few steps nearer to its minimum than the best coefficients,
+    /// or than those that a wider problem has led to, if they are better here.
     fn rounded_bound(
         &self,
         exact: &Objective<'_>,
         width: f64,
         steps: usize,
+        near: &mut Option<Vec<f64>>,
         state: &mut State,
         best: &mut Best,
     ) -> Result<()> {
         let smooth = stage(exact, width.max(LEAST * best.objective.abs()).max(f64::MIN_POSITIVE));
         let mut gamma = best.gamma.clone();
         smooth.evaluate(&gamma, state);
+        if let Some(near) = near.take() {
+            let value = state.value;
+            smooth.evaluate(&near, state);
+            if state.value < value {
+                gamma = near;
+            } else {
+                smooth.evaluate(&gamma, state);
+            }
+        }
         self.step_on(&smooth, steps, &mut gamma, state)?;
         if !state.value.is_finite() {
             return Ok(());
         }
+        *near = Some(gamma.clone());
         let mut bound = lower_bound(&smooth, (&*exact.loss, self.risk()), &gamma, state);
         self.thin(exact, &smooth, &gamma, state, best);
         if bound == f64::NEG_INFINITY {
@@ -160,6 +177,9 @@ impl Linear<'_> {
             for damping in DAMPING {
                 let reach = value.abs().max(f64::MIN_POSITIVE);
                 let Some(step) = solve(&model, &model.gradient, damping, reach) else { continue };
+                if dot(&step, &model.gradient).abs() <= ROUNDING * value.abs() {
+                    break;
+                }
                 for length in LENGTHS {
                     for ((to, from), step) in gamma.iter_mut().zip(&from).zip(&step) {
                         *to = from - length * step;

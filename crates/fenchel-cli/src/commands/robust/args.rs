@@ -224,7 +224,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub epochs: Option<u32>,
 
-    /// Step size of stochastic gradients [default: the best of a few trials, halved where it fails]
+    /// Step size of stochastic gradients [default: the best of a few trials, then larger or smaller as passes end]
     ///
     /// For features of mean 0 and variance 1. One that is given is respected, whatever comes of it.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
@@ -238,13 +238,16 @@ pub struct FitArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub momentum: Option<f64>,
 
-    /// Stochastic gradients result in the mean over the second half of their steps, not the last or best
+    /// Stochastic gradients result in the mean over the second half of their steps
+    ///
+    /// Without it: in the last iterate. Without a --step: in the best that ended a pass, of iterates and means.
     #[arg(long, help_heading = "Solver")]
     pub averaging: bool,
 
-    /// Where the threshold α of joint and dual-sgm starts [default: where it is best for the losses]
+    /// Where the threshold α of joint and dual-sgm starts
     ///
-    /// In units of the losses. Without one, and without a --step, it is put where it is best after each pass. With a --step, safe KL and other bounded weights start at 0 unless it is given.
+    /// In units of the losses. It starts at 0 where weights are bounded (safe KL, cvar), else where it is best; without a --step
+    /// it is then put there after each pass.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub alpha: Option<f64>,
 

@@ -232,6 +232,7 @@ fn gradients(method: Method, settings: Passes, args: &FitArgs, wanted: &Wanted) 
         momentum: args.momentum.unwrap_or(Sgd::default().momentum),
         averaging: args.averaging,
         alpha: args.alpha,
+        ..Sgd::default()
     }))
 }
 

@@ -11,19 +11,25 @@
 //! They are here to be compared with, and for who wants them: for data in memory [`Linear::fit`] is exact and faster.
 
 mod gradient;
+mod training;
 
-use super::batch::{Batches, Pass};
-use super::objective::{Objective, State};
+use super::batch::Batches;
+use super::objective::State;
 use super::{Fit, Linear, Risk, Strength};
 use crate::divergence::{Divergence, SafeKl};
-use crate::measure::stream;
 use crate::optim::{Loop, Observer, Progress, Status};
 use crate::{Error, Result};
 use gradient::{Estimator, Point};
 use std::sync::Arc;
+use training::Training;
 
-/// Steps that are tried where none is given: from the largest down, each a quarter of the one before.
-const TRIALS: i32 = 30;
+/// A step that is chosen here grows by this after a pass that ends better than all before, and falls by that where the
+/// objective rises too far.
+const GROWTH: f64 = 2.0;
+const FALL: f64 = 0.5;
+/// So many times the best objective above it, at first; in the end not at all. Where few examples decide, the way to the minimum
+/// leads over such heights.
+const RISE: f64 = 300.0;
 
 /// What ρ of safe KL is where none is given.
 const RHO: f64 = 1e-3;
@@ -69,19 +75,22 @@ pub struct Sgd {
     pub batch: usize,
     /// Passes over the examples.
     pub epochs: u32,
-    /// Step size for features of mean 0 and variance 1; none: the best of a few short trials, halved where the objective
-    /// rises.
+    /// Step size for features of mean 0 and variance 1; none: the best of a few short trials, which is doubled after a pass
+    /// that ends better than all before, and halved where the objective rises far.
     pub step: Option<f64>,
     /// ρ of safe KL: weights stay below 1/ρ; none: 10⁻³.
     pub rho: Option<f64>,
     /// Nesterov's momentum.
     pub momentum: f64,
-    /// Whether the result is the mean over the second half of the steps instead of the last.
+    /// Whether the result is the mean over the second half of the steps instead of the last iterate. Where no step is given
+    /// it is the best that ended a pass: an iterate, or this mean, or without averaging that of the pass.
     pub averaging: bool,
-    /// Where the threshold α starts, in units of the losses; none: where it is best for the losses at the start, and there it is
-    /// put again after each pass. With a step given it is left to the method: it starts at 0 for weights that are bounded,
-    /// as those of safe KL are.
+    /// Where the threshold α starts, in units of the losses; none: at 0, below all losses, for weights that are bounded, as
+    /// those of safe KL are: they bring it up in large steps, and it comes down in small ones. For others where it is best
+    /// for the losses at the start; without a step given it is put there again after each pass that ends better.
     pub alpha: Option<f64>,
+    /// Seconds; none is unlimited.
+    pub max_seconds: Option<f64>,
     /// Seed of the order of examples.
     pub seed: u64,
 }
@@ -97,6 +106,7 @@ impl Default for Sgd {
             momentum: 0.9,
             averaging: false,
             alpha: None,
+            max_seconds: None,
             seed: 0,
         }
     }
@@ -141,6 +151,9 @@ impl Sgd {
         if let Some(alpha) = self.alpha.filter(|alpha| !alpha.is_finite()) {
             return Err(Error::invalid("alpha", alpha, "a finite number"));
         }
+        if let Some(seconds) = self.max_seconds.filter(|seconds| seconds.is_nan() || *seconds < 0.0) {
+            return Err(Error::invalid("max_seconds", seconds, "a number of at least 0"));
+        }
         Ok(())
     }
 
@@ -176,7 +189,8 @@ impl Linear<'_> {
     /// [`Fit`].
     ///
     /// The status is converged only if the certified gap at the end is within `tolerance`, in relation to the objective; it is
-    /// diverged if iterates left the range of finite numbers, and the model then is the last one that had not.
+    /// diverged if iterates left the range of finite numbers, and the model then is the last one that had not. Where time is
+    /// spent the model is what there is by then.
     ///
     /// ```
     /// use fenchel::divergence;
@@ -215,73 +229,89 @@ impl Linear<'_> {
             let expected = "another for examples in files: it takes them from anywhere";
             return Err(Error::invalid("method", settings.method.name(), expected));
         }
-        let mut run = Loop::new(None, observer);
+        let mut run = Loop::new(settings.max_seconds, observer);
         let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let first = best.objective;
         let estimator = Estimator::new(settings.method, &risk, &exact, &state);
         let batches = Batches::new(&exact, settings.batch);
         let threshold = |state: &State| state.worst.map(|w| w.threshold).filter(|alpha| alpha.is_finite());
-        // The threshold is known after a pass: it has no step to be slow by.
-        let is_followed = settings.step.is_none() && settings.alpha.is_none();
         let bounded = risk.divergence().is_none_or(|f| f.cap().is_finite());
-        let best_alpha = threshold(&state).filter(|_| is_followed || !bounded);
+        let best_alpha = threshold(&state).filter(|_| !bounded);
         let alpha = settings.alpha.or(best_alpha).unwrap_or(0.0);
         let from = Point { gamma, alpha, lambda: estimator.lambda() };
-        let mut training = Training::new(&estimator, from.clone(), settings);
-        let mut step = settings.step.unwrap_or(0.0);
-        if settings.step.is_none() {
-            step = training.trial(&batches, &exact, first)?;
-            training = Training::new(&estimator, from, settings);
-        }
+        let mut training = Training::new(&estimator, from, settings);
+        let (is_ours, total) = (settings.step.is_none(), f64::from(settings.epochs));
+        let is_followed = is_ours && !bounded && settings.alpha.is_none();
+        let report = |phase: &'static str, fraction: f64, samples: u64| Progress {
+            phase,
+            fraction,
+            samples,
+            error: f64::NAN,
+            target: tolerance,
+            iterate: &[],
+        };
+        let (mut step, mut ended) = match settings.step {
+            Some(step) => (step, None),
+            None => {
+                let mut check = || run.check(&report("choosing a step", 0.0, 0));
+                training.trial(&batches, &exact, first, settings, &mut check)?
+            }
+        };
 
         let mut history = vec![first];
-        let mut kept = training.clone();
-        let mut ended = None;
+        // The best iterate so far, from which a step of our choice starts anew.
+        let (mut kept, mut least) = (training.clone(), first);
         for epoch in 0..settings.epochs {
-            let outcome = training.epoch(&batches, step, settings, epoch, &mut |done| {
-                let progress = Progress {
-                    phase: "training",
-                    fraction: (f64::from(epoch) + done) / f64::from(settings.epochs),
-                    samples: u64::from(epoch) * exact.eta.len() as u64,
-                    error: f64::NAN,
-                    target: tolerance,
-                    iterate: &[],
-                };
-                run.check(&progress)
-            })?;
-            let shown = if settings.averaging { training.mean() } else { training.point.gamma.clone() };
-            exact.evaluate(&shown, &mut state);
-            self.check_files()?;
-            history.push(state.value);
-            if state.value < best.objective {
-                (best.objective, best.gamma) = (state.value, shown.clone());
-            }
-            ended = outcome;
-            if ended == Some(Status::Diverged) && settings.step.is_none() {
-                // The step was ours to choose.
-                ended = None;
-                state.value = f64::INFINITY;
-            }
             if ended.is_some() {
                 break;
             }
-            if settings.step.is_none() {
-                if state.value > 1.1 * best.objective.abs().max(f64::MIN_POSITIVE) {
-                    training.go_back(&kept);
-                    step *= 0.5;
-                } else if state.value <= best.objective {
-                    if let Some(alpha) = threshold(&state).filter(|_| is_followed) {
-                        training.point.alpha = alpha;
-                    }
-                    kept = training.clone();
+            let samples = u64::from(epoch) * exact.eta.len() as u64;
+            ended = training.epoch(&batches, step, settings, epoch, &mut |done| {
+                run.check(&report("training", (f64::from(epoch) + done) / total, samples))
+            })?;
+            if ended == Some(Status::Diverged) && is_ours {
+                ended = None;
+                history.push(f64::INFINITY);
+                training.go_back(&kept);
+                step *= FALL;
+                continue;
+            }
+            exact.evaluate(&training.point.gamma, &mut state);
+            let (iterate, best_alpha) = (state.value, threshold(&state));
+            let mut shown = (iterate, training.point.gamma.clone());
+            if let Some(mean) = training.mean_to_show(settings) {
+                exact.evaluate(&mean, &mut state);
+                if !is_ours || state.value < iterate {
+                    shown = (state.value, mean);
                 }
             }
+            self.check_files()?;
+            history.push(shown.0);
+            if shown.0 < best.objective {
+                (best.objective, best.gamma) = shown;
+            }
+            if !is_ours {
+                continue;
+            }
+            let rise = RISE * (1.0 - f64::from(epoch) / total).powi(3);
+            if iterate <= least {
+                if let Some(alpha) = best_alpha.filter(|_| is_followed) {
+                    training.point.alpha = alpha;
+                }
+                (kept, least) = (training.clone(), iterate);
+                step *= GROWTH;
+            } else if iterate - least > rise * least.abs() {
+                training.go_back(&kept);
+                step *= FALL;
+            }
         }
-        // A given step size is respected: its last iterate is the result. A step of our choice has the best that it met.
-        let last = if settings.averaging { training.mean() } else { training.point.gamma.clone() };
-        exact.evaluate(&last, &mut state);
-        if settings.step.is_some() && state.value.is_finite() && ended != Some(Status::Diverged) {
-            (best.gamma, best.objective) = (last, state.value);
+        // A step size that is given is respected: its last iterate is the result. One of our choice has the best that it met.
+        if !is_ours && ended != Some(Status::Diverged) {
+            let last = if settings.averaging { training.late_mean() } else { training.point.gamma.clone() };
+            exact.evaluate(&last, &mut state);
+            if state.value.is_finite() {
+                (best.gamma, best.objective) = (last, state.value);
+            }
         }
         if best.objective.is_finite() {
             exact.evaluate(&best.gamma, &mut state);
@@ -305,130 +335,5 @@ impl Linear<'_> {
             None => None,
         };
         Ok(Trained { fit, step: Some(step), rho, rho_bias, overflows, history })
-    }
-}
-
-/// Iterates, momentum, and what was met on the way.
-#[derive(Clone)]
-struct Training<'a> {
-    estimator: &'a Estimator<'a>,
-    point: Point,
-    velocity: Point,
-    gradient: Point,
-    /// Σ of the iterates of the second half, and how many.
-    sum: Vec<f64>,
-    summed: u64,
-    steps: u32,
-    overflows: u64,
-    room: gradient::Room,
-}
-
-impl<'a> Training<'a> {
-    fn new(estimator: &'a Estimator<'a>, point: Point, settings: &Sgd) -> Self {
-        let zero = Point { gamma: vec![0.0; point.gamma.len()], alpha: 0.0, lambda: 0.0 };
-        Training {
-            estimator,
-            velocity: zero.clone(),
-            gradient: zero.clone(),
-            sum: zero.gamma,
-            summed: 0,
-            steps: 0,
-            overflows: 0,
-            room: gradient::Room::new(settings.seed),
-            point,
-        }
-    }
-
-    /// One pass; a status if it ends here.
-    fn epoch(
-        &mut self,
-        batches: &Batches<'_>,
-        step: f64,
-        settings: &Sgd,
-        epoch: u32,
-        check: &mut dyn FnMut(f64) -> Option<Status>,
-    ) -> Result<Option<Status>> {
-        let late = 2 * epoch >= settings.epochs;
-        let count = batches.len().div_ceil(settings.batch);
-        let each = (count / 16).max(1);
-        let mut pass = batches.pass(stream(settings.seed, 1, u64::from(epoch)));
-        let mut b = 0;
-        while pass.turn()? {
-            for rows in pass.order.chunks(settings.batch) {
-                if b % each == 0
-                    && let Some(status) = check((b as f64 / count as f64).min(1.0))
-                {
-                    return Ok(Some(status));
-                }
-                b += 1;
-                if !self.advance(&pass, step, settings.momentum, rows) {
-                    return Ok(Some(Status::Diverged));
-                }
-                if late && settings.averaging {
-                    self.sum.iter_mut().zip(&self.point.gamma).for_each(|(sum, g)| *sum += g);
-                    self.summed += 1;
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// One step; `false` if it leads out of the range of finite numbers: then it is not taken.
-    fn advance(&mut self, pass: &Pass<'_>, step: f64, momentum: f64, rows: &[u32]) -> bool {
-        self.estimator.gradient(pass, rows, &self.point, &mut self.gradient, &mut self.room);
-        self.steps += 1;
-        if !self.gradient.is_finite() {
-            self.overflows += 1;
-            return true;
-        }
-        let before = (self.point.clone(), self.velocity.clone());
-        // Nesterov's momentum as deep-learning libraries have it: v ← μv + g, θ ← θ − γ(g + μv).
-        self.velocity.scale_add(momentum, 1.0, &self.gradient);
-        self.point.scale_add(1.0, -step, &self.gradient);
-        self.point.scale_add(1.0, -step * momentum, &self.velocity);
-        self.point.lambda = self.point.lambda.max(self.estimator.least_lambda());
-        if self.point.is_moderate() {
-            return true;
-        }
-        (self.point, self.velocity) = before;
-        false
-    }
-
-    /// The mean over the second half of the steps, as far as there are any.
-    fn mean(&self) -> Vec<f64> {
-        match self.summed {
-            0 => self.point.gamma.clone(),
-            n => self.sum.iter().map(|sum| sum / n as f64).collect(),
-        }
-    }
-
-    /// Takes up an earlier state, at rest; what was counted stays.
-    fn go_back(&mut self, earlier: &Self) {
-        self.point.clone_from(&earlier.point);
-        self.velocity.scale_add(0.0, 0.0, &earlier.velocity);
-    }
-
-    /// The step size that brings the objective lowest in a short run.
-    fn trial(&self, batches: &Batches<'_>, exact: &Objective<'_>, first: f64) -> Result<f64> {
-        let settings = Sgd { epochs: 1, ..Sgd::default() };
-        let mut state = State::default();
-        let mut best = (first, 0.0);
-        let steps = batches.trial_steps();
-        let mut pass = batches.pass(stream(settings.seed, 2, 0));
-        pass.turn()?;
-        for k in 0..TRIALS {
-            let step = 4.0 * 0.25_f64.powi(k);
-            let mut training = self.clone();
-            let mut sane = true;
-            for rows in pass.order.chunks(batches.size()).take(steps) {
-                sane &= training.advance(&pass, step, 0.9, rows);
-            }
-            exact.evaluate(&training.point.gamma, &mut state);
-            if sane && state.value < best.0 {
-                best = (state.value, step);
-            }
-        }
-        // A start that nothing improves is left with care.
-        Ok(if best.1 > 0.0 { 0.5 * best.1 } else { 4.0 * 0.25_f64.powi(TRIALS) })
     }
 }

@@ -171,6 +171,7 @@ impl<'a> Problem<'a> {
                 momentum: 0.9,
                 averaging: false,
                 alpha: Some(alpha),
+                max_seconds: None,
                 seed: stream(lab.seed(), PURPOSE, run as u64).next_u64(),
             };
             let start = Some((&self.start.0[..], &self.start.1[..]));
