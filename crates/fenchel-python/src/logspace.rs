@@ -149,7 +149,7 @@ fn reduced<'py, T: Number>(
             out.fill(T::from_f64(end(&LogSumExp::new())));
             return out;
         }
-        let (lanes, view) = lanes.as_they_lie(view.view());
+        let (lanes, view) = lanes.in_memory_order(view.view());
         match lanes.view(view.clone()) {
             Some(view) => each_matrix(view, &mut out, &mut |rows, out| {
                 if !matrix(&rows, out) {
