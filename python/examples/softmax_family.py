@@ -62,7 +62,8 @@ def main() -> None:
     table = np.stack([SCORES, SCORES[::-1]])
     table[1, 0] = -np.inf
     print("\nlogsumexp by rows:   ", fenchel.logsumexp(table, axis=1).round(4))
-    print("differences by signs:", fenchel.logsumexp([3.0, 2.6], b=[1, -1]).round(4), "=", fenchel.logsubexp(3.0, 2.6).round(4))
+    difference = fenchel.logsumexp([3.0, 2.6], b=[1, -1])
+    print("differences by signs:", difference.round(4), "=", fenchel.logsubexp(3.0, 2.6).round(4))
 
 
 if __name__ == "__main__":

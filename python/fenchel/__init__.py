@@ -4,8 +4,8 @@ A smooth maximum is the best average of some scores u, charged for straying from
 
     smoothmax(u) = max over p in the simplex of  Σ p_i u_i − λ Σ η_i f(p_i/η_i)
 
-With f(t) = t log t − t + 1 it is log-sum-exp; other f make sparse weights, tail means, bounded weights. It is at once the softmax,
-the inner problem of optimal transport, and the worst-case risk of robust learning:
+With f(t) = t log t − t + 1 it is log-sum-exp; other f make sparse weights, tail means, bounded weights. It is at once the
+softmax, the inner problem of optimal transport, and the worst-case risk of robust learning:
 
 =====================================================  =========================================================
 :func:`logsumexp`, :func:`softmax`, ...                 log-sum-exp and its family

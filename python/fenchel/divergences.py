@@ -1,7 +1,7 @@
 """Divergences as objects: the charge D_f(p‖η) = Σ η_i f(p_i/η_i) of a smooth maximum.
 
-Every function of this package that takes a divergence takes one of these objects or the name that the command line has for it;
-``str(divergence)`` is that name.
+Every function of this package that takes a divergence takes one of these objects or the name that the command line has for
+it; ``str(divergence)`` is that name.
 
 =====================================  =========================  ==============================================
 object                                 name                       weights

@@ -1,11 +1,12 @@
 """Log-sum-exp and its family, for arrays of any shape.
 
-Everything keeps ``float32`` and ``float64``; other real numbers become ``float64`` (``float16`` becomes ``float32``). Nothing
-overflows and nothing warns: −∞ is the logarithm of nothing, a sum over nothing is −∞, NaN comes from NaN and where no answer
-exists. Entries that a masked array masks count as −∞.
+Everything keeps ``float32`` and ``float64``; other real numbers become ``float64`` (``float16`` becomes ``float32``); a plain
+number of Python takes the type of the array it meets. Nothing overflows and nothing warns: −∞ is the logarithm of nothing, a
+sum over nothing is −∞, NaN comes from NaN and where no answer exists. Entries that a masked array masks are absent: scores count
+as −∞, factors as 0. Arrays are read where they are, whatever their strides.
 
-With u the unit roundoff and p the softmax, results are within u·(\\|LSE\\| + \\|LSE − max\\| + H(p) + 10) of the exact ones, for
-any number of terms (Blanchard, Higham and Higham, IMA J. Numer. Anal. 2021, is where to read about it).
+With u the unit roundoff and p the softmax, results are within u·(\\|LSE\\| + \\|LSE − max\\| + H(p) + 10) of the exact
+ones, for any number of terms (Blanchard, Higham and Higham, IMA J. Numer. Anal. 2021, is where to read about it).
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def logsumexp(
     axis : int or tuple of int, optional
         Axes to sum over; all of them by default.
     b : array_like, optional
-        Factors of the exponentials, finite, of either sign, of a shape that broadcasts with that of `a`. Entries with factor 0
-        are left out, whatever their score.
+        Factors of the exponentials, finite, of either sign, of a shape that broadcasts with that of `a`. Entries with
+        factor 0 are left out, whatever their score.
     keepdims : bool, default False
         Leave the axes summed over in the result, with length 1.
     return_sign : bool, default False
@@ -77,8 +78,8 @@ def logsumexp(
     Returns
     -------
     ndarray or scalar
-        log Σ b·exp(a). −∞ for a sum over nothing or over entries that are all −∞; NaN where the sum is below 0 and the sign was
-        not asked for.
+        log Σ b·exp(a). −∞ for a sum over nothing or over entries that are all −∞; NaN where the sum is below 0 and the
+        sign was not asked for.
     sign : ndarray or scalar
         1, −1 or 0, only with `return_sign`.
 
@@ -142,8 +143,8 @@ def softmax(x: ArrayLike, axis: Axis = None) -> Any:
     Returns
     -------
     ndarray
-        Of the shape of `x`. Scores of +∞ share all mass; where all scores are −∞ there is no mass to share, and all entries are
-        NaN, without a warning.
+        Of the shape of `x`. Scores of +∞ share all mass; where all scores are −∞ there is no mass to share, and all
+        entries are NaN, without a warning.
 
     Examples
     --------
@@ -195,7 +196,8 @@ def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Any:
 def logsubexp(x1: ArrayLike, x2: ArrayLike) -> Any:
     """log(exp(x1) − exp(x2)), number by number; shapes broadcast.
 
-    −∞ where both are equal, NaN where x1 < x2. Exact to relative precision where they are close, and where they are far apart.
+    −∞ where both are equal, NaN where x1 < x2. Exact to relative precision where they are close, and where they are far
+    apart.
 
     Examples
     --------

@@ -56,8 +56,8 @@ def smoothmax(
     Returns
     -------
     SmoothMax
-        ``(value, weights, threshold)``. Weights are at least 0 and sum to 1; inputs of ``float32`` give results of ``float32``
-        (all arithmetic is in ``float64``).
+        ``(value, weights, threshold)``. Weights are at least 0 and sum to 1; inputs of ``float32`` give results of
+        ``float32`` (all arithmetic is in ``float64``).
 
     Raises
     ------
@@ -68,6 +68,8 @@ def smoothmax(
 
     Notes
     -----
+    Ctrl-C is heard between rows; a row is evaluated to its end.
+
     Ben-Tal and Teboulle, Math. Finance 2007 (optimised certainty equivalents); Taşkesen, Shafieezadeh-Abadeh and Kuhn,
     Math. Program. 2022 (smoothings of semi-discrete transport).
 
@@ -109,7 +111,8 @@ def entmax(x: ArrayLike, q: float = 1.5, axis: Axis = -1) -> Any:
     """The q-entmax: argmax over p in the simplex of ⟨p, x⟩ + (1 − Σ p^q)/(q(q−1)).
 
     q = 1 is :func:`~fenchel.softmax`, q = 2 is :func:`sparsemax`; between, weights are sparse and smooth (Peters, Niculae
-    and Martins, ACL 2019, who write α for q). This is :func:`smoothmax` with Tsallis(q), a uniform reference and λ = n^(1−q)/q.
+    and Martins, ACL 2019, who write α for q). This is :func:`smoothmax` with Tsallis(q), a uniform reference and
+    λ = n^(1−q)/q.
 
     Parameters
     ----------

@@ -13,8 +13,9 @@ from fenchel import _engine, divergences, errors
 
 ROWS = {row[0]: row for row in _engine.registry()}
 EXAMPLES = [example for row in ROWS.values() for example in row[4]]
-CLASSES = [getattr(divergences, name) for name in divergences.__all__]
-CLASSES = [it for it in CLASSES if inspect.isclass(it) and issubclass(it, fenchel.Divergence) and it is not fenchel.Divergence]
+BASE = fenchel.Divergence
+PUBLIC = [getattr(divergences, name) for name in divergences.__all__]
+CLASSES = [it for it in PUBLIC if inspect.isclass(it) and issubclass(it, BASE) and it is not BASE]
 
 
 def test_every_name_has_a_class_and_every_class_a_name():

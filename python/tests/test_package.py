@@ -98,7 +98,8 @@ def test_the_tree_of_errors():
     for name in ("ShapeError", "NonFiniteError", "UnknownNameError", "InfeasibleError", "UnboundedError"):
         assert issubclass(getattr(errors, name), errors.InvalidInputError)
     assert not issubclass(errors.Interrupted, Exception) and errors.Interrupted("x", 3).result == 3
-    with pytest.raises(errors.MissingDependencyError, match=r"nothing_such is needed here .* pip install 'fenchel\[extra\]'"):
+    message = r"nothing_such is needed here .* pip install 'fenchel\[extra\]'"
+    with pytest.raises(errors.MissingDependencyError, match=message):
         errors.optional("nothing_such.part", "extra")
 
 
@@ -135,7 +136,8 @@ def test_number_of_threads_from_the_environment():
     assert python(code, FENCHEL_NUM_THREADS="3") == python(code, FENCHEL_NUM_THREADS=" 3 ") == "3\n"
     assert python(code, FENCHEL_NUM_THREADS="") == python(code)
     for wrong in ("x", "0", "-1", "2.5", "100000"):
-        with pytest.raises(AssertionError, match=f"InvalidInputError: FENCHEL_NUM_THREADS is '{wrong}'; it must be a whole number"):
+        message = f"InvalidInputError: FENCHEL_NUM_THREADS is '{wrong}'; it must be a whole number"
+        with pytest.raises(AssertionError, match=message):
             python(code, FENCHEL_NUM_THREADS=wrong)
 
 

@@ -40,7 +40,8 @@ def test_the_definition(name):
         # ⟨u, p⟩ − λ D_f(p‖η), in units of λ so that nothing overflows.
         charge = eta * generators.f(name, p / eta, n)
         size = np.abs(u / temperature).max() + np.abs(charge).sum() + 1
-        assert abs(p @ (u / temperature) - charge.sum() - value / temperature) <= 3e-14 * size * (1 + parts(name, p / eta, n))
+        rounding = 3e-14 * size * (1 + parts(name, p / eta, n))
+        assert abs(p @ (u / temperature) - charge.sum() - value / temperature) <= rounding
         # Between the mean under η and the maximum, less λ f(1); not more below the maximum than smoothing can cost.
         at_1, at_0 = (float(generators.f(name, t, n)) for t in (1.0, 0.0))
         slack = 1e-13 * (size + abs(at_1))
@@ -52,9 +53,8 @@ def test_the_definition(name):
         slope = generators.conjugate_slope(name, (u - threshold) / temperature, n)
         if slope is not None:
             rounding = 1e-14 * (np.abs(u).max() + abs(threshold)) / temperature + 1e-13
-            steeper, flatter = (
-                eta * generators.conjugate_slope(name, (u - threshold) / temperature + step, n) for step in (rounding, -rounding)
-            )
+            s = (u - threshold) / temperature
+            steeper, flatter = (eta * generators.conjugate_slope(name, s + d, n) for d in (rounding, -rounding))
             assert (p <= steeper * (1 + 1e-12) + 1e-15).all() and (p >= flatter * (1 - 1e-12) - 1e-15).all()
         if n == 1:
             continue
@@ -157,7 +157,8 @@ def test_reference(name):
         assert padded.value == pytest.approx(value, rel=1e-13, abs=1e-14)
         np.testing.assert_allclose(padded.weights[places], p, rtol=1e-11, atol=1e-15)
         assert np.delete(padded.weights, places).max() == 0
-        masked = fenchel.smoothmax(padded_u, name, 0.4, np.ma.array(np.where(padded_eta, padded_eta, NAN), mask=padded_eta == 0))
+        absent = padded_eta == 0
+        masked = fenchel.smoothmax(padded_u, name, 0.4, np.ma.array(np.where(absent, NAN, padded_eta), mask=absent))
         np.testing.assert_array_equal(masked.weights, padded.weights)
 
 

@@ -174,7 +174,7 @@ impl Lanes {
     }
 
     /// The same lanes of `array` in the order and direction in which their numbers lie, for what does not depend on it.
-    pub fn as_they_lie<'a, T>(mut self, mut array: ArrayViewD<'a, T>) -> (Self, ArrayViewD<'a, T>) {
+    pub fn in_memory_order<'a, T>(mut self, mut array: ArrayViewD<'a, T>) -> (Self, ArrayViewD<'a, T>) {
         let over = &mut self.order[self.kept..];
         for &k in &*over {
             if array.strides()[k] < 0 {

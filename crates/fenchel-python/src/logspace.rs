@@ -149,7 +149,7 @@ fn reduced<'py, T: Number>(
             out.fill(T::from_f64(end(&LogSumExp::new())));
             return out;
         }
-        let (lanes, view) = lanes.as_they_lie(view.view());
+        let (lanes, view) = lanes.in_memory_order(view.view());
         match lanes.view(view.clone()) {
             Some(view) => each_matrix(view, &mut out, &mut |rows, out| {
                 if !matrix(&rows, out) {
@@ -395,10 +395,13 @@ fn map_rows<T: Number>(
     }
     // Lanes that lie across the memory: a block of neighbours at a time, so that what a cache line brings is used.
     let block = |(x, mut out): (ArrayView2<'_, T>, ArrayViewMut2<'_, T>)| {
-        let from: Vec<T> = x.iter().copied().collect();
-        let mut to = vec![T::ZERO; from.len()];
-        rows(&from, columns, &mut to).expect(FITS);
-        out.iter_mut().zip(to).for_each(|(place, number)| *place = number);
+        let (mut from, mut to) =
+            (Array2::from_elem(x.raw_dim(), T::ZERO), Array2::from_elem(x.raw_dim(), T::ZERO));
+        neighbours_first(&x, from.view_mut());
+        if let (Some(from), Some(to)) = (from.as_slice(), to.as_slice_mut()) {
+            rows(from, columns, to).expect(FITS);
+        }
+        neighbours_first(&to.view(), out.view_mut());
     };
     let height = NEIGHBOURS.max((SMALL / columns).min(x.nrows()));
     let blocks = x.axis_chunks_iter(Axis(0), height).zip(out.axis_chunks_iter_mut(Axis(0), height));
@@ -406,5 +409,16 @@ fn map_rows<T: Number>(
         blocks.for_each(block);
     } else {
         blocks.collect::<Vec<_>>().into_par_iter().for_each(block);
+    }
+}
+
+/// Copies numbers of neighbouring lanes one after the other, as they lie in memory on one of the two sides.
+fn neighbours_first<T: Number>(from: &ArrayView2<'_, T>, mut to: ArrayViewMut2<'_, T>) {
+    let across = |strides: &[isize]| strides[0].abs() < strides[1].abs();
+    if !across(from.strides()) && !across(to.strides()) {
+        return to.assign(from);
+    }
+    for (from, mut to) in from.columns().into_iter().zip(to.columns_mut()) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
 }

@@ -195,10 +195,15 @@ fn log_sum_exp_and_its_relatives() {
     assert!((top.value - lse).abs() < 1e-15 && (top.threshold - lse).abs() < 1e-15);
     assert!((p[0] - (1.0 - lse).exp()).abs() < 1e-16);
     // Tsallis tends to KL in value as q → 1.
-    for q in [1.0 - 1e-7, 1.0 + 1e-7] {
-        let (near, ..) = solve(Arc::new(Tsallis::new(q).unwrap()), &u, &[1.0; 3], 1.0).unwrap();
-        assert!((near.value - (lse - 3f64.ln())).abs() < 1e-6, "{}", near.value);
-        assert!((near.threshold + 1.0 - (lse - 3f64.ln())).abs() < 1e-6);
+    for (q, gap) in
+        [1e-4, 1e-7, 1e-11, 1e-15].into_iter().flat_map(|gap| [(1.0 - gap, gap), (1.0 + gap, gap)])
+    {
+        let (near, weights, sides) = solve(Arc::new(Tsallis::new(q).unwrap()), &u, &[1.0; 3], 1.0).unwrap();
+        let size = 10.0 * gap + 1e-14;
+        assert!((near.value - (lse - 3f64.ln())).abs() < size, "{q}: {}", near.value);
+        assert!((near.threshold + 1.0 - (lse - 3f64.ln())).abs() < size, "{q}: {}", near.threshold);
+        assert!(weights.iter().zip(&p).all(|(near, p)| (near - p).abs() < size), "{q}: {weights:?}");
+        assert!(sides.gap.abs() < 1e-14, "{q}: {sides:?}");
     }
     // CVaR of half: the mean of the upper half, an atom split where the level falls inside it.
     let (top, p, _) = solve(parse("cvar:0.5").unwrap(), &u, &[1.0; 3], 1.0).unwrap();
