@@ -11,11 +11,17 @@ softmax, the inner problem of optimal transport, and the worst-case risk of robu
 :func:`logsumexp`, :func:`softmax`, ...                 log-sum-exp and its family
 :func:`smoothmax`, :func:`sparsemax`, :func:`entmax`    any divergence
 :class:`KL`, :class:`SafeKL`, :class:`CVaR`, ...        the divergences
-``fenchel.torch``                                       losses and smooth maxima for PyTorch (imported when asked for)
+``fenchel.transport``                                   optimal transport with a certificate
+``fenchel.robust``                                      worst-case risks; robust models with the manners of scikit-learn
+``fenchel.torch``                                       losses and smooth maxima for PyTorch
+``fenchel.pot``                                         the functions of POT's ``ot.semidiscrete``
 =====================================================  =========================================================
 
-Results are checked and say how good they are; errors are :class:`FenchelError`.
+The last four are imported when they are asked for. Results say how good they are; errors are :class:`FenchelError`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ._engine import __version__
 from ._threads import get_num_threads, set_num_threads, threads
@@ -66,3 +72,19 @@ __all__ = [
     "sparsemax",
     "threads",
 ]
+
+if TYPE_CHECKING:
+    from . import pot as pot
+    from . import transport as transport
+
+_MODULES = ("pot", "robust", "torch", "transport")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

@@ -1,4 +1,4 @@
-"""f) The Python package: what a call costs, arrays over axes, entmax."""
+"""f) The Python package: what a call costs, arrays over axes, entmax; solves and fits against the engine's own time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import numpy as np
 import scipy.special
 import torch
 
-from bench_peers.ours import Unavailable, build_package
+from bench_peers import robust
+from bench_peers.ours import Unavailable, build_bench, build_command, build_package, json_lines, run_transport
 from bench_peers.report import Row, Section
 
 #: How many times less than scipy's a call on a few numbers is to cost.
 CALL_GOAL = 5.0
+#: Solves from Python are to lose at most a twentieth.
+SAME = 0.95
 SIDE = 1_000
 Call = Callable[[], object]
 
@@ -114,6 +117,43 @@ def measured(case: Case, rounds: int) -> list[Row]:
     ]
 
 
+def solves(fenchel: object, work: Path, rounds: int) -> Iterator[Row]:
+    """Transport: what a user of Python waits for, against the seconds that the engine takes when the command calls it."""
+    executable = build_command()
+    for n, dim, temperature in ((1_000, 16, "rel:0.1"), (10_000, 2, "rel:0.01")):
+        atoms = np.random.default_rng(n).standard_normal((n, dim))
+        target = work / f"atoms-{n}.npy"
+        np.save(target, atoms)
+        options = ["--target", str(target), "--lambda", temperature, "--tolerance", "0.01", "--no-pictures", "--out", str(work)]
+        ours = theirs = float("inf")
+        for _ in range(rounds):
+            theirs = min(theirs, run_transport(executable, options, timeout=600).result["seconds"])
+            solve = lambda: fenchel.transport.semidiscrete("gaussian", atoms, temperature=temperature, tolerance=0.01)  # noqa: B023, E731
+            ours = min(ours, seconds(solve, 1))
+        yield Row(
+            f"transport, N = {n:,}, d = {dim}, λ = {temperature}", "the engine", "s", ours, theirs, SAME, smaller_is_better=True
+        )
+
+
+def fits(fenchel: object, work: Path, quick: bool) -> Iterator[Row]:
+    """Robust least squares: a fit of an array in Python, against that of the same rows, already taken over, in Rust."""
+    bench = build_bench("robust")
+    for rows, columns in ((20_640, 8), (1_000_000, 20)):
+        if quick and rows > 100_000:
+            continue
+        table = robust.table(rows, columns)
+        path = work / f"table-{rows}.npy"
+        np.save(path, table)
+        for divergence in ("kl", "chi2"):
+            arguments = ["--fit", str(path), "--divergence", divergence, "--lambda", "1"]
+            theirs = json_lines(bench, arguments, timeout=600)[0]["seconds"]
+            model = fenchel.robust.RobustRegressor(divergence=divergence, temperature=1.0, l2=0.0, tol=1e-9)
+            x, y = np.ascontiguousarray(table[:, :-1]), np.ascontiguousarray(table[:, -1])
+            ours = min(seconds(lambda m=model: m.fit(x, y), 1) for _ in range(3 if rows > 100_000 else 50))  # noqa: B023
+            name = f"fit, {rows:,} × {columns}, {divergence}"
+            yield Row(name, "the engine", "s", ours, theirs, SAME, smaller_is_better=True)
+
+
 def run(directory: Path, quick: bool) -> Section:
     """All cases, with the package built from this repository into ``directory``."""
     section = Section("f) the Python package")
@@ -128,6 +168,13 @@ def run(directory: Path, quick: bool) -> Section:
     for cases in (calls_on_few_numbers, calls_on_axes, calls_of_entmax):
         for case in cases(fenchel):
             section.rows += measured(case, rounds=5 if quick else 25)
+    work = directory / "problems"
+    work.mkdir(exist_ok=True)
+    try:
+        section.rows += solves(fenchel, work, rounds=3 if quick else 7)
+        section.rows += fits(fenchel, work, quick)
+    except Unavailable as error:
+        section.remarks.append(f"the engine is missing: {error}")
     section.remarks.append(
         f"best of all rounds; {fenchel.get_num_threads()} threads of ours, {torch.get_num_threads()} of PyTorch"
     )
