@@ -43,8 +43,7 @@ class _Smooth(torch.autograd.Function):
         else:
             # What it is a maximum of: errors of the weights, and so of the threshold, are squared.
             mean = torch.where(p > 0, p * (u - anchor), 0 * total).sum(-1, keepdim=True)
-            charge = (eta * generator.penalty(t)).sum(-1, keepdim=True) + generator.level
-            value = anchor + mean - temperature * charge
+            value = anchor + mean - temperature * _charge(generator, eta, t)
         return value.squeeze(-1), p, threshold.squeeze(-1), y
 
     @staticmethod
@@ -90,7 +89,7 @@ class _Smooth(torch.autograd.Function):
         if of_temperature:
             if by_value is not None:
                 t = generator.density(y).clamp(max=generator.cap)
-                grad_temperature = -by_value * ((eta * generator.penalty(t)).sum(-1, keepdim=True) + generator.level)
+                grad_temperature = -by_value * _charge(generator, eta, t)
             if by_e is not None:
                 grad_temperature = _sum(grad_temperature, -by_e * (y + generator.origin))
             grad_temperature = _like(grad_temperature, temperature)
@@ -101,6 +100,14 @@ class _Smooth(torch.autograd.Function):
                 grad_eta = _sum(grad_eta, by_p_moved * generator.density(y))
             grad_eta = _like(grad_eta, eta)
         return grad_u if of_u else None, grad_temperature, grad_eta, None, None
+
+
+def _charge(generator: Generator, eta: Tensor, t: Tensor) -> Tensor:
+    """Σ η f(t) for weights that sum to 1."""
+    # Next to 1 only the rounding of t is seen, which a large temperature would blow up.
+    rounding = (t - 1).abs() <= 4 * torch.finfo(t.dtype).eps
+    penalty = torch.where(rounding, torch.zeros_like(t), generator.penalty(t))
+    return (eta * penalty).sum(-1, keepdim=True) + generator.level
 
 
 def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
