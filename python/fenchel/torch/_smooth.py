@@ -304,7 +304,7 @@ def safe_logsumexp(
     >>> import torch, fenchel.torch
     >>> u = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     >>> [round(fenchel.torch.safe_logsumexp(u, rho).item(), 4) for rho in (0.5, 0.1, 1e-3)]
-    [2.0199, 2.2431, 2.3085]
+    [1.8533, 2.2299, 2.3082]
     >>> round((u.exp().mean().log()).item(), 4)
     2.309
     """
