@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import divergences as names
-from ..divergences import DivergenceLike, divergence
+from .. import _engine
+from ..divergences import DivergenceLike, name_of
 from ..errors import InvalidInputError
 from ._root import find_root
 
@@ -59,6 +59,10 @@ class Generator:
         """(f*)''."""
         raise NotImplementedError
 
+    def both(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Density and curvature, as good as a search for the threshold needs them."""
+        return self.density(y), self.curvature(y)
+
     def pull(self, y: Tensor) -> Tensor:
         """In proportion to what, times η, scores move the threshold."""
         return self.curvature(y)
@@ -85,7 +89,8 @@ class Generator:
 
     def threshold(self, x: Tensor, eta: Tensor) -> Tensor:
         """θ."""
-        return search(x, eta.expand(x.shape), self.name)
+        theta: Tensor = search(x, eta.expand(x.shape), self.name)
+        return theta
 
     def solve(self, row: Row) -> tuple[Tensor, Tensor, Tensor]:
         """Anchor, θ and density p/η."""
@@ -124,7 +129,7 @@ class SafeKL(Generator):
         super().__init__(name)
         self.rho, self.cap = rho, 1 / rho
         # f(1) = ρ/2 + ρ²/6 + ρ³/12 + …
-        series = math.fsum(rho**k / (k * (k + 1)) for k in range(1, 16))
+        series = sum([rho**k / (k * (k + 1)) for k in range(15, 0, -1)])
         level = series if rho < 0.05 else 1 + (1 - rho) / rho * math.log1p(-rho)
         self.level = 0.0 if centered else level
         self.conjugate_offset = -1 + (level if centered else 0.0)
@@ -137,6 +142,12 @@ class SafeKL(Generator):
     def curvature(self, y: Tensor) -> Tensor:
         small = torch.where(y > 0, -y, y).exp()
         return small / torch.where(y > 0, small + self.rho, 1 + self.rho * small).square()
+
+    def both(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        if self.rho < 1e-12:
+            return super().both(y)
+        t = (y + math.log(self.rho)).sigmoid() / self.rho
+        return t, t * (1 - self.rho * t)
 
     def conjugate(self, y: Tensor) -> Tensor:
         z = y + math.log(self.rho)
@@ -227,6 +238,11 @@ class Tsallis(Generator):
         inside = log_r > -torch.inf
         log_r = torch.where(inside, log_r, torch.zeros_like(y))
         return torch.where(inside, (log_r * ((2 - self.q) / self.power)).exp() / self.q, torch.zeros_like(y))
+
+    def both(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        log_r = self._log_r(y)
+        t = (log_r / self.power).exp()
+        return t, torch.where(log_r > -torch.inf, t * (-log_r).exp() / self.q, torch.zeros_like(y))
 
     def conjugate(self, y: Tensor) -> Tensor:
         return (self._log_r(y) * (self.q / self.power)).exp()
@@ -377,6 +393,10 @@ class KLCVaR(Generator):
     def curvature(self, y: Tensor) -> Tensor:
         return torch.where(y < self.end, y.clamp(max=self.end).exp(), torch.zeros_like(y))
 
+    def both(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        t = y.clamp(max=self.end).exp()
+        return t, torch.where(y < self.end, t, torch.zeros_like(y))
+
     def conjugate(self, y: Tensor) -> Tensor:
         below = y.clamp(max=self.end)
         return below.expm1() + self.cap * (y - below)
@@ -497,40 +517,50 @@ _KNOWN: dict[str, Generator] = {}
 
 def generator_of(like: DivergenceLike, atoms: int | None = None) -> Generator:
     """The generator of a divergence, for rows of so many scores."""
-    name = like if isinstance(like, str) else divergence(like).name
-    if name in ("marginal-moments", "marginal-moment") and atoms is not None:
-        name = f"marginal-moments:{float(atoms)}"
-    known = _KNOWN.get(name)
-    if known is None:
-        known = _KNOWN[name] = _made(divergence(name), name)
-    return known
+    name = like if isinstance(like, str) else name_of(like)
+    if name == "marginal-moments" and atoms is not None:
+        name = f"marginal-moments:{atoms}"
+    if name in _KNOWN:
+        return _KNOWN[name]
+    base, parameter = _understood(name)
+    made = _made(name, base, parameter)
+    if not torch.compiler.is_compiling():
+        _KNOWN[name] = made
+    return made
 
 
-def _made(div: names.Divergence, name: str) -> Generator:
-    if isinstance(div, names.KL):
+# Names are understood by the engine, into which torch.compile cannot look.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator, unused-ignore]
+def _understood(name: str) -> tuple[str, float]:
+    base, parameter = _engine.canonical_divergence(name)
+    return base, math.nan if parameter is None else parameter
+
+
+def _made(name: str, base: str, parameter: float) -> Generator:
+    if base == "kl":
         return KL(name)
-    if isinstance(div, names.SafeKL):
-        return SafeKL(name, div.rho, div.centered)
-    if isinstance(div, names.Chi2):
+    if base == "safe-kl" or base == "safe-kl-centered":
+        return SafeKL(name, parameter, base == "safe-kl-centered")
+    if base == "chi2":
         return Chi2(name)
-    if isinstance(div, names.Tsallis):
-        return Tsallis(name, div.q)
-    if isinstance(div, names.Hyperbolic):
+    if base == "tsallis":
+        return Tsallis(name, parameter)
+    if base == "hyperbolic":
         return Hyperbolic(name)
-    if isinstance(div, names.MarginalMoments):
-        if div.n is None:
+    if base == "marginal-moments":
+        if math.isnan(parameter):
             raise InvalidInputError(
                 "divergence is marginal-moments without n; it must be marginal-moments:N here, N being the number of scores with mass"
             )
-        return MarginalMoments(name, div.n) if div.n > 1 else Saturated(name, 0.0)
-    if isinstance(div, names.CVaR):
-        return CVaR(name, div.alpha)
-    if isinstance(div, names.KLCVaR):
-        return KLCVaR(name, div.alpha) if div.alpha < 1 else Saturated(name, 0.0)
-    if isinstance(div, names.NoSmoothing):
+        return MarginalMoments(name, parameter) if parameter > 1 else Saturated(name, 0.0)
+    if base == "cvar":
+        return CVaR(name, parameter)
+    if base == "kl-cvar":
+        return KLCVaR(name, parameter) if parameter < 1 else Saturated(name, 0.0)
+    if base == "none":
         return NoSmoothing(name)
     raise InvalidInputError(
-        f"divergence is {div}; it must be one of none, kl, safe-kl, safe-kl-centered, chi2, tsallis, hyperbolic, "
+        f"divergence is {name}; it must be one of none, kl, safe-kl, safe-kl-centered, chi2, tsallis, hyperbolic, "
         "marginal-moments, cvar, kl-cvar here"
     )
 
@@ -539,8 +569,8 @@ def _searched(x: Tensor, eta: Tensor, name: str) -> Tensor:
     generator = generator_of(name)
 
     def mass(theta: Tensor) -> tuple[Tensor, Tensor]:
-        y = x - theta
-        return (eta * generator.density(y)).sum(-1, keepdim=True), (eta * generator.curvature(y)).sum(-1, keepdim=True)
+        t, curvature = generator.both(x - theta)
+        return (eta * t).sum(-1, keepdim=True), (eta * curvature).sum(-1, keepdim=True)
 
     return find_root(mass, *generator.bracket(x, eta), generator.step, generator.unit)
 
@@ -567,4 +597,4 @@ if hasattr(torch.library, "custom_op"):
             return search(x, eta, name), 0
 
 else:
-    search = _searched
+    search = _searched  # type: ignore[assignment]
