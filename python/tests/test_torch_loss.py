@@ -18,7 +18,17 @@ torch = pytest.importorskip("torch")
 ft = pytest.importorskip("fenchel.torch")
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_pytorch.py"
-JOINT = ["kl", "safe-kl:0.1", "safe-kl-centered:0.3", "chi2", "tsallis:1.5", "hyperbolic", "marginal-moments:6", "cvar:0.3", "kl-cvar:0.3"]
+JOINT = [
+    "kl",
+    "safe-kl:0.1",
+    "safe-kl-centered:0.3",
+    "chi2",
+    "tsallis:1.5",
+    "hyperbolic",
+    "marginal-moments:6",
+    "cvar:0.3",
+    "kl-cvar:0.3",
+]
 
 
 def losses(seed: int = 0, *shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -66,7 +76,8 @@ def test_joint_mode_is_a_mean_over_examples(name):
     torch.testing.assert_close(parts.mean(), robust(ell))
     each = ft.RobustLoss(name, 0.7, mode="joint", threshold=0.9, reduction="none").double()
     torch.testing.assert_close(each(ell.reshape(4, 10)).mean(), robust(ell))
-    torch.testing.assert_close(each(ell).sum(), ft.RobustLoss(name, 0.7, mode="joint", threshold=0.9, reduction="sum").double()(ell))
+    total = ft.RobustLoss(name, 0.7, mode="joint", threshold=0.9, reduction="sum").double()
+    torch.testing.assert_close(each(ell).sum(), total(ell))
     # Whatever α is, it is above the worst case.
     assert robust(ell) >= ft.RobustLoss(name, 0.7)(ell) - 1e-12
 
@@ -173,7 +184,7 @@ def test_compiled_in_one_piece(name, mode):
     torch.compiler.reset()
     robust = ft.RobustLoss(name, 0.7, mode=mode).double()
     plain = copy.deepcopy(robust)
-    ft._generators._KNOWN.clear()
+    ft._registry._KNOWN.clear()
     compiled = torch.compile(robust, fullgraph=True, backend="aot_eager")
     for seed in (1, 2):
         a, b = losses(seed).requires_grad_(), losses(seed).requires_grad_()
@@ -188,7 +199,8 @@ def test_compiled_in_one_piece(name, mode):
 
 
 def test_what_repr_shows():
-    assert repr(ft.RobustLoss(fenchel.SafeKL(0.1), 2)) == "RobustLoss(divergence='safe-kl:0.1', temperature=2.0, mode='batch')"
+    shown = repr(ft.RobustLoss(fenchel.SafeKL(0.1), 2))
+    assert shown == "RobustLoss(divergence='safe-kl:0.1', temperature=2.0, mode='batch')"
     shown = repr(ft.RobustLoss("chi2", mode="joint", reduction="none"))
     assert shown == "RobustLoss(divergence='chi2', temperature=1.0, mode='joint', reduction='none')"
 

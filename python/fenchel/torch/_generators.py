@@ -1,8 +1,8 @@
 """Divergences as functions of tensors.
 
 Scores are centred on an anchor and divided by the temperature, x = (u − anchor)/λ. The threshold is sought as θ with
-Σ η_i t(x_i − θ) = 1, where t(y) = (f*)'(y + origin): for most generators the origin is 0; for power laws it is the end of the
-domain of f*, near which digits would be lost. Then p_i = η_i t(y_i), y = x − θ and τ = anchor + λ(θ − origin).
+Σ η_i t(x_i − θ) = 1, where t(y) = (f*)'(y + origin). For most generators the origin is 0; for power laws it is the end of
+the domain of f*, near which digits would be lost. Then p_i = η_i t(y_i), y = x − θ and τ = anchor + λ(θ − origin).
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import _engine
-from ..divergences import DivergenceLike, name_of
-from ..errors import InvalidInputError
-from ._root import find_root
+from ._root import search
 
 
 class Row(NamedTuple):
@@ -510,91 +507,3 @@ def quantile(row: Row, mass: float) -> Tensor:
     ordered, order = u.sort(-1, descending=True)
     reached = row.eta.expand(u.shape).gather(-1, order).cumsum(-1)
     return ordered.gather(-1, (reached < mass).sum(-1, keepdim=True).clamp(max=n - 1))
-
-
-_KNOWN: dict[str, Generator] = {}
-
-
-def generator_of(like: DivergenceLike, atoms: int | None = None) -> Generator:
-    """The generator of a divergence, for rows of so many scores."""
-    name = like if isinstance(like, str) else name_of(like)
-    if name == "marginal-moments" and atoms is not None:
-        name = f"marginal-moments:{atoms}"
-    if name in _KNOWN:
-        return _KNOWN[name]
-    base, parameter = _understood(name)
-    made = _made(name, base, parameter)
-    if not torch.compiler.is_compiling():
-        _KNOWN[name] = made
-    return made
-
-
-# Names are understood by the engine, into which torch.compile cannot look.
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator, unused-ignore]
-def _understood(name: str) -> tuple[str, float]:
-    base, parameter = _engine.canonical_divergence(name)
-    return base, math.nan if parameter is None else parameter
-
-
-def _made(name: str, base: str, parameter: float) -> Generator:
-    if base == "kl":
-        return KL(name)
-    if base == "safe-kl" or base == "safe-kl-centered":
-        return SafeKL(name, parameter, base == "safe-kl-centered")
-    if base == "chi2":
-        return Chi2(name)
-    if base == "tsallis":
-        return Tsallis(name, parameter)
-    if base == "hyperbolic":
-        return Hyperbolic(name)
-    if base == "marginal-moments":
-        if math.isnan(parameter):
-            raise InvalidInputError(
-                "divergence is marginal-moments without n; it must be marginal-moments:N here, N being the number of scores with mass"
-            )
-        return MarginalMoments(name, parameter) if parameter > 1 else Saturated(name, 0.0)
-    if base == "cvar":
-        return CVaR(name, parameter)
-    if base == "kl-cvar":
-        return KLCVaR(name, parameter) if parameter < 1 else Saturated(name, 0.0)
-    if base == "none":
-        return NoSmoothing(name)
-    raise InvalidInputError(
-        f"divergence is {name}; it must be one of none, kl, safe-kl, safe-kl-centered, chi2, tsallis, hyperbolic, "
-        "marginal-moments, cvar, kl-cvar here"
-    )
-
-
-def _searched(x: Tensor, eta: Tensor, name: str) -> Tensor:
-    generator = generator_of(name)
-
-    def mass(theta: Tensor) -> tuple[Tensor, Tensor]:
-        t, curvature = generator.both(x - theta)
-        return (eta * t).sum(-1, keepdim=True), (eta * curvature).sum(-1, keepdim=True)
-
-    return find_root(mass, *generator.bracket(x, eta), generator.step, generator.unit)
-
-
-if hasattr(torch.library, "custom_op"):
-    # How often a search passes over the scores depends on them: torch.compile and vmap take it as it is.
-    search = torch.library.custom_op(
-        "fenchel::threshold", _searched, mutates_args=(), schema="(Tensor x, Tensor eta, str name) -> Tensor"
-    )
-
-    @search.register_fake
-    def _(x: Tensor, eta: Tensor, name: str) -> Tensor:
-        return x.new_empty((*x.shape[:-1], 1))
-
-    if hasattr(search, "register_vmap"):
-
-        @search.register_vmap
-        def _(info: object, in_dims: tuple[int | None, ...], x: Tensor, eta: Tensor, name: str) -> tuple[Tensor, int]:
-            tensors = (x, eta)
-            size = next(t.shape[d] for t, d in zip(tensors, in_dims) if d is not None)
-            x, eta = (
-                t.expand(size, *t.shape) if d is None else t.movedim(d, 0) for t, d in zip(tensors, in_dims)
-            )
-            return search(x, eta, name), 0
-
-else:
-    search = _searched  # type: ignore[assignment]

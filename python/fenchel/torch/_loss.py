@@ -11,7 +11,8 @@ from torch import Tensor
 from ..divergences import DivergenceLike
 from ..divergences import divergence as divergence_of
 from ..errors import InvalidInputError, ShapeError
-from ._generators import Generator, generator_of
+from ._generators import Generator
+from ._registry import generator_of
 from ._smooth import checked_temperature, smooth, tensor_of_floats
 
 Mode = Literal["batch", "joint"]
@@ -25,17 +26,18 @@ class RobustLoss(torch.nn.Module):
 
         max over p of  Σ p_i ℓ_i − λ Σ η_i f(p_i/η_i)  =  min over α of  Σ η_i (α + λ f*((ℓ_i − α)/λ))
 
-    with η uniform unless weights are given. In mode ``"batch"`` this is computed exactly, for the examples of the batch. It knows the worst case of
-    these only, which is on average milder than that of all examples: good for large batches and mild strengths. In mode
-    ``"joint"`` the result is the mean over the batch of α + λ f*((ℓ_i − α)/λ), where α, the threshold, is a parameter that the optimiser
-    moves along with the model. That is an unbiased estimate of the objective of all examples, of any batch size.
+    with η uniform unless weights are given. In mode ``"batch"`` this is computed exactly, for the examples of the batch. It
+    knows the worst case of these only, which is on average milder than that of all examples: good for large batches and mild
+    strengths. In mode ``"joint"`` the result is the mean over the batch of α + λ f*((ℓ_i − α)/λ), where α, the threshold, is
+    a parameter that the optimiser moves along with the model. That is an unbiased estimate of the objective of all examples,
+    for any batch size.
 
     Parameters
     ----------
     divergence : Divergence or str, default "kl"
-        What f is; see :mod:`fenchel.divergences`. In mode ``"joint"`` f* must be finite everywhere (no ``none``, no ``tsallis:Q`` with
-        Q < 1). There, gradients are bounded by 1/ρ times the largest one with ``SafeKL(rho)``, 1/α times with ``CVaR``
-        and ``KLCVaR``; with ``KL`` they can overflow.
+        What f is; see :mod:`fenchel.divergences`. In mode ``"joint"`` f* must be finite everywhere (no ``none``, no
+        ``tsallis:Q`` with Q < 1). There, an example counts at most 1/ρ times with ``SafeKL(rho)`` and 1/α times with ``CVaR``
+        and ``KLCVaR``, so that gradients are bounded if those of the losses are; with ``KL`` they can overflow.
     temperature : float, default 1.0
         λ > 0, in units of the losses: large for nearly the mean, small for nearly the maximum. ``CVaR`` does not depend on it.
     mode : {"batch", "joint"}, default "batch"
@@ -43,8 +45,8 @@ class RobustLoss(torch.nn.Module):
     threshold : float, optional
         Where α starts in mode ``"joint"``; by default at the exact threshold of the first batch that is seen.
     reduction : {"mean", "sum", "none"}, default "mean"
-        ``"mean"`` is the formula above, ``"sum"`` is it times the number of examples; ``"none"``, in mode ``"joint"`` only, is the terms
-        of the mean, in the shape of the losses.
+        ``"mean"`` is the formula above, ``"sum"`` is it times the number of examples; ``"none"``, in mode ``"joint"`` only,
+        is the terms of the mean, in the shape of the losses.
 
     Attributes
     ----------
@@ -58,18 +60,18 @@ class RobustLoss(torch.nn.Module):
 
     Notes
     -----
-    α is in units of the losses, and there is but one of it: it wants a step size of its own. Where the objective is smooth its
-    curvature in α is about 1/λ, so that steps of plain SGD up to about λ are stable; λ/10 is a good start, and 0.01 λ to 0.1 λ for Adam, whose
-    steps are that long. Weight decay has to be off::
+    α is in units of the losses, and needs a step size of its own. Where the objective is smooth its curvature in α is about
+    1/λ near the optimum, so that a learning rate of λ is a Newton step for plain SGD; λ/10 is a good start. Adam's steps are
+    as long as its learning rate: 0.01 λ to 0.1 λ. Weight decay has to be off::
 
         optimizer = torch.optim.SGD([
             {"params": model.parameters(), "lr": 0.1},
             {"params": robust.parameters(), "lr": 0.1 * robust.temperature, "weight_decay": 0.0},
         ])
 
-    Losses of half precision are raised to ``float32``, so it can be called under ``autocast``. A loss that is NaN or +∞ makes the result NaN or
-    infinite; nothing is inspected on the way. Ben-Tal and Teboulle, Math. Finance 2007; Levy et al., NeurIPS 2020; "Improved
-    Stochastic Optimization of LogSumExp", 2025.
+    Losses of half precision are raised to ``float32``, so it can be called under ``autocast``. A loss that is NaN or +∞ makes
+    the result NaN or infinite. Ben-Tal and Teboulle, Math. Finance 2007; Levy et al., NeurIPS 2020; "Improved Stochastic
+    Optimization of LogSumExp", 2025.
 
     Examples
     --------
@@ -108,7 +110,8 @@ class RobustLoss(torch.nn.Module):
             raise InvalidInputError(f"reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
         if mode == "batch" and reduction == "none":
             raise InvalidInputError(
-                "reduction is 'none' in mode 'batch'; it must be 'mean' or 'sum', as the worst case is one number for all examples"
+                "reduction is 'none' in mode 'batch'; it must be 'mean' or 'sum', "
+                "as the worst case is one number for all examples"
             )
         if isinstance(temperature, Tensor):
             temperature = temperature.item()
@@ -119,7 +122,9 @@ class RobustLoss(torch.nn.Module):
         self._start = threshold
         if mode == "batch":
             if threshold is not None:
-                raise InvalidInputError(f"threshold is {threshold} in mode 'batch'; it must be None, as each batch has its own")
+                raise InvalidInputError(
+                    f"threshold is {threshold} in mode 'batch'; it must be None, as each batch has its own"
+                )
             self.register_parameter("threshold", None)
             return
         if not generator_of(self._name).finite_conjugate:
@@ -188,8 +193,8 @@ class RobustLoss(torch.nn.Module):
     def weights(self, losses: Tensor, weight: Tensor | None = None) -> Tensor:
         """How much each example counts, in the shape of the losses.
 
-        In mode ``"batch"`` the weights of the worst case, which sum to 1. In mode ``"joint"`` η_i (f*)'((ℓ_i − α)/λ), whose sum is 1 on
-        average over batches if α is where it belongs.
+        In mode ``"batch"`` the weights of the worst case, which sum to 1. In mode ``"joint"`` η_i (f*)'((ℓ_i − α)/λ), whose
+        sum is 1 on average over batches if α is where it belongs.
         """
         losses, weight = self._checked(losses, weight)
         flat, mass = losses.reshape(-1), _normalised(weight)
@@ -221,7 +226,9 @@ class RobustLoss(torch.nn.Module):
             return losses, None
         weight = tensor_of_floats(weight, "weight").to(losses.dtype)
         if weight.shape != losses.shape:
-            raise ShapeError(f"weight has shape {tuple(weight.shape)}; it must be that of the losses, {tuple(losses.shape)}")
+            raise ShapeError(
+                f"weight has shape {tuple(weight.shape)}; it must be that of the losses, {tuple(losses.shape)}"
+            )
         return losses, weight
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:

@@ -24,9 +24,9 @@ def find_root(
 ) -> Tensor:
     """Where mass(θ) = 1 between ``lo`` and ``hi``, to rounding, in each row.
 
-    ``step(mass, slope)`` is Newton's step for a form of mass(θ) = 1 that is nearly affine. One that leaves the bracket, or follows
-    one that did not halve the error, is replaced by a halving of the bracket. ``unit`` is the size of θ below which further
-    digits do not matter. Rows with NaN end at once.
+    ``step(mass, slope)`` is Newton's step for a form of mass(θ) = 1 that is nearly affine. One that leaves the bracket, or
+    follows one that did not halve the error, is replaced by a halving of the bracket. ``unit`` is the size of θ below
+    which further digits do not matter. Rows with NaN end at once.
     """
     eps = torch.finfo(lo.dtype).eps
     theta = torch.maximum(torch.minimum(start, hi), lo)
@@ -48,3 +48,40 @@ def find_root(
             return theta
         theta = torch.where(done, theta, following)
     return theta
+
+
+def _searched(x: Tensor, eta: Tensor, name: str) -> Tensor:
+    from ._registry import generator_of  # which knows the generators, and they this
+
+    generator = generator_of(name)
+
+    def mass(theta: Tensor) -> tuple[Tensor, Tensor]:
+        t, curvature = generator.both(x - theta)
+        return (eta * t).sum(-1, keepdim=True), (eta * curvature).sum(-1, keepdim=True)
+
+    return find_root(mass, *generator.bracket(x, eta), generator.step, generator.unit)
+
+
+if hasattr(torch.library, "custom_op"):
+    # How often a search passes over the scores depends on them: torch.compile and vmap take it as it is.
+    search = torch.library.custom_op(
+        "fenchel::threshold", _searched, mutates_args=(), schema="(Tensor x, Tensor eta, str name) -> Tensor"
+    )
+
+    @search.register_fake
+    def _(x: Tensor, eta: Tensor, name: str) -> Tensor:
+        return x.new_empty((*x.shape[:-1], 1))
+
+    if hasattr(search, "register_vmap"):
+
+        @search.register_vmap
+        def _(info: object, in_dims: tuple[int | None, ...], x: Tensor, eta: Tensor, name: str) -> tuple[Tensor, int]:
+            tensors = (x, eta)
+            size = next(t.shape[d] for t, d in zip(tensors, in_dims) if d is not None)
+            x, eta = (
+                t.expand(size, *t.shape) if d is None else t.movedim(d, 0) for t, d in zip(tensors, in_dims)
+            )
+            return search(x, eta, name), 0
+
+else:
+    search = _searched  # type: ignore[assignment]

@@ -11,7 +11,8 @@ from torch import Tensor
 from ..divergences import DivergenceLike, SafeKL
 from ..errors import InvalidInputError, InvalidTypeError, ShapeError
 from ..smooth import SmoothMax
-from ._generators import KL, Generator, Row, generator_of
+from ._generators import KL, Generator, Row
+from ._registry import generator_of
 
 
 class _Smooth(torch.autograd.Function):
@@ -193,16 +194,17 @@ def smoothmax(
     Parameters
     ----------
     u : torch.Tensor
-        Scores, of ``float32`` or ``float64`` (half precision is raised to ``float32``). A score of −∞ gets no weight; a row with NaN or
-        +∞, or with nothing but −∞, gives NaN.
+        Scores, of ``float32`` or ``float64`` (half precision is raised to ``float32``). A score of −∞ gets no weight; a row
+        with NaN or +∞, or with nothing but −∞, gives NaN.
     divergence : Divergence or str, default "kl"
         What f is; see :mod:`fenchel.divergences`.
     temperature : float or torch.Tensor, default 1.0
-        λ > 0, in units of the scores. A tensor must broadcast to the shape of the value; where it is not above 0 results are NaN.
+        λ > 0, in units of the scores. A tensor must broadcast to the shape of the value; where it is not above 0 results
+        are NaN.
     reference : torch.Tensor, optional
-        Masses η_i ≥ 0, one for each score along ``dim`` or one for each score; uniform by default. If they do not sum to 1 they
-        are normalised; for KL value and threshold then grow by λ log Ση, so that a reference of ones gives log-sum-exp. Where one
-        is below 0 results are NaN. Scores without mass are left out.
+        Masses η_i ≥ 0, one for each score along ``dim`` or one for each score; uniform by default. If they do not sum to 1
+        they are normalised; for KL value and threshold then grow by λ log Ση, so that a reference of ones gives
+        log-sum-exp. Where one is below 0 results are NaN. Scores without mass are left out.
     dim : int, default -1
         Along which maxima are taken.
 
@@ -222,9 +224,9 @@ def smoothmax(
 
     Notes
     -----
-    What is in tensors is never inspected, so that nothing waits for a GPU; works under ``torch.compile`` and the transforms of
-    ``torch.func``. The weights of CVaR and of no smoothing are piecewise constant: their derivative is 0, and that of the threshold is
-    shared between the scores equal to it. Ben-Tal and Teboulle, Math. Finance 2007.
+    What is in tensors is never inspected; works under ``torch.compile`` and the transforms of ``torch.func``. The weights of
+    CVaR and of no smoothing are piecewise constant: their derivative is 0, and that of the threshold is shared between the
+    scores equal to it. Ben-Tal and Teboulle, Math. Finance 2007.
 
     Examples
     --------
@@ -272,8 +274,8 @@ def safe_logsumexp(
 
         F_ρ(u) = min over τ of  τ − λ + (λ/ρ) Σ η_i log(1 + ρ exp((u_i − τ)/λ))
 
-    It is below λ log Σ η_i exp(u_i/λ), falls as ρ grows and tends to that as ρ → 0. With weights η that sum to 1 it is a mean, not
-    a sum, of exponentials: for n counted terms take ρ/n for ρ and add λ log n.
+    It is below λ log Σ η_i exp(u_i/λ), falls as ρ grows and tends to that as ρ → 0. With weights η that sum to 1 it is a
+    mean, not a sum, of exponentials: for n counted terms take ρ/n for ρ and add λ log n.
 
     Parameters
     ----------
