@@ -184,7 +184,6 @@ def test_compiled_in_one_piece(name, mode):
     torch.compiler.reset()
     robust = ft.RobustLoss(name, 0.7, mode=mode).double()
     plain = copy.deepcopy(robust)
-    ft._registry._KNOWN.clear()
     compiled = torch.compile(robust, fullgraph=True, backend="aot_eager")
     for seed in (1, 2):
         a, b = losses(seed).requires_grad_(), losses(seed).requires_grad_()
@@ -196,6 +195,15 @@ def test_compiled_in_one_piece(name, mode):
         for p, q in zip(robust.parameters(), plain.parameters()):
             torch.testing.assert_close(p, q)
             torch.testing.assert_close(p.grad, q.grad)
+
+
+@pytest.mark.parametrize("name", ["safe-kl:0.1", "cvar:0.3"])
+def test_compiled_for_batches_of_any_size(name):
+    torch.compiler.reset()
+    robust = ft.RobustLoss(name, 0.7)
+    compiled = torch.compile(robust, fullgraph=True, dynamic=True, backend="eager")
+    for n in (10, 20, 33):
+        torch.testing.assert_close(compiled(losses(n, n)), robust(losses(n, n)))
 
 
 def test_what_repr_shows():

@@ -151,7 +151,8 @@ class RobustLoss(torch.nn.Module):
         losses : torch.Tensor
             One number for each example (``reduction="none"`` of the loss), of any shape.
         weight : torch.Tensor, optional
-            Masses of the examples, at least 0, of the same shape; their sum does not matter.
+            Masses of the examples, at least 0, of the same shape. Their sum does not matter, except that with
+            ``reduction="none"`` terms are multiplied by them as they are.
 
         Raises
         ------

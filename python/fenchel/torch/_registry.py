@@ -31,13 +31,12 @@ def generator_of(like: DivergenceLike, atoms: int | None = None) -> Generator:
     name = like if isinstance(like, str) else name_of(like)
     if name == "marginal-moments" and atoms is not None:
         name = f"marginal-moments:{atoms}"
-    if name in _KNOWN:
-        return _KNOWN[name]
-    base, parameter = _understood(name)
-    made = _made(name, base, parameter)
-    if not torch.compiler.is_compiling():
-        _KNOWN[name] = made
-    return made
+    if torch.compiler.is_compiling():
+        # Code that had seen the dictionary would be compiled again when it grows.
+        return _made(name, *_understood(name))
+    if name not in _KNOWN:
+        _KNOWN[name] = _made(name, *_understood(name))
+    return _KNOWN[name]
 
 
 # Names are understood by the engine, into which torch.compile cannot look.
