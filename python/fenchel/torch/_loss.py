@@ -36,10 +36,11 @@ class RobustLoss(torch.nn.Module):
     ----------
     divergence : Divergence or str, default "kl"
         What f is; see :mod:`fenchel.divergences`. In mode ``"joint"`` f* must be finite everywhere (no ``none``, no
-        ``tsallis:Q`` with Q < 1). There, an example counts at most 1/ρ times with ``SafeKL(rho)`` and 1/α times with ``CVaR``
-        and ``KLCVaR``, so that gradients are bounded if those of the losses are; with ``KL`` they can overflow.
+        ``tsallis:Q`` with Q < 1). There, an example counts at most 1/ρ times with ``SafeKL(rho)``, 1/α times with ``CVaR`` and
+        ``KLCVaR``, so that gradients are bounded if those of the losses are; with ``KL`` they can overflow.
     temperature : float, default 1.0
-        λ > 0, in units of the losses: large for nearly the mean, small for nearly the maximum. ``CVaR`` does not depend on it.
+        λ > 0, in units of the losses: large for nearly the mean, small for nearly the maximum. ``CVaR`` does not depend on
+        it.
     mode : {"batch", "joint"}, default "batch"
         Whether the threshold is that of the batch or a parameter.
     threshold : float, optional
@@ -69,8 +70,8 @@ class RobustLoss(torch.nn.Module):
             {"params": robust.parameters(), "lr": 0.1 * robust.temperature, "weight_decay": 0.0},
         ])
 
-    Losses of half precision are raised to ``float32``, so it can be called under ``autocast``. A loss that is NaN or +∞ makes
-    the result NaN or infinite. Ben-Tal and Teboulle, Math. Finance 2007; Levy et al., NeurIPS 2020; "Improved Stochastic
+    Losses of half precision are raised to ``float32``, so it can be called under ``autocast``. A loss that is NaN or +∞
+    makes the result NaN or infinite. Ben-Tal and Teboulle, Math. Finance 2007; Levy et al., NeurIPS 2020; "Improved Stochastic
     Optimization of LogSumExp", 2025.
 
     Examples

@@ -33,7 +33,8 @@ class _Smooth(torch.autograd.Function):
         u = u if uniform else torch.where(eta > 0, u, -torch.inf)
         anchor, theta, t = generator.solve(Row(u, eta, temperature, uniform))
         total = (eta * t).sum(-1, keepdim=True)
-        total = torch.where((u < torch.inf).all(-1, keepdim=True), total, torch.nan)
+        proper = (u < torch.inf).all(-1, keepdim=True)
+        anchor, total = torch.where(proper, anchor, torch.nan), torch.where(proper, total, torch.nan)
         t = (t / total).clamp(max=generator.cap)
         p = eta * t
         limit = torch.finfo(u.dtype).max ** 0.5
