@@ -13,6 +13,7 @@ from ..divergences import divergence as divergence_of
 from ..errors import InvalidInputError, ShapeError
 from ._generators import Generator
 from ._registry import generator_of
+from ._root import is_compiling
 from ._smooth import checked_temperature, smooth, tensor_of_floats
 
 Mode = Literal["batch", "joint"]
@@ -189,7 +190,7 @@ class RobustLoss(torch.nn.Module):
         at = smooth(flat, self._generator(flat, mass), self.temperature, mass).threshold
         self.threshold.copy_(at)
         # Losses that are not finite start nothing. Compiled code takes them as they come.
-        self._started = torch.compiler.is_compiling() or bool(torch.isfinite(at))
+        self._started = is_compiling() or bool(torch.isfinite(at))
 
     @torch.no_grad()
     def weights(self, losses: Tensor, weight: Tensor | None = None) -> Tensor:

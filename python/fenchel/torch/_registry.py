@@ -22,6 +22,7 @@ from ._generators import (
     Saturated,
     Tsallis,
 )
+from ._root import is_compiling
 
 _KNOWN: dict[str, Generator] = {}
 
@@ -31,7 +32,7 @@ def generator_of(like: DivergenceLike, atoms: int | None = None) -> Generator:
     name = like if isinstance(like, str) else name_of(like)
     if name == "marginal-moments" and atoms is not None:
         name = f"marginal-moments:{atoms}"
-    if torch.compiler.is_compiling():
+    if is_compiling():
         # Code that had seen the dictionary would be compiled again when it grows.
         return _made(name, *_understood(name))
     if name not in _KNOWN:

@@ -7,6 +7,14 @@ from typing import Callable
 import torch
 from torch import Tensor
 
+if hasattr(torch.compiler, "is_compiling"):
+    from torch.compiler import is_compiling as is_compiling
+else:  # before PyTorch 2.3
+
+    def is_compiling() -> bool:
+        return False
+
+
 #: Halvings of a bracket use up all digits well before; Newton's method takes a handful of passes.
 MAX_PASSES = 160
 
