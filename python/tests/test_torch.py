@@ -18,6 +18,8 @@ ft = pytest.importorskip("fenchel.torch")
 needs_operators = pytest.mark.skipif(
     not hasattr(torch.library, "register_vmap"), reason="torch.compile and vmap need PyTorch 2.5"
 )
+#: The compiler of some versions warns of itself.
+quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ALL = [
     "kl",
@@ -232,6 +234,7 @@ def test_transforms(name):
 
 
 @needs_operators
+@quiet
 @pytest.mark.parametrize("name", ["kl", fenchel.SafeKL(0.2), fenchel.Chi2(), "cvar:0.4", "hyperbolic", "marginal-moments"])
 def test_compiled_in_one_piece(name):
     torch.compiler.reset()

@@ -1,7 +1,7 @@
 """Smooth maxima and robust losses for PyTorch.
 
 Everything here is made of tensor operations, on the device and in the precision of the tensors: derivatives of any order,
-``torch.compile``, ``vmap``. The engine of the rest of the package is asked for names only.
+``torch.compile`` and ``vmap`` (PyTorch 2.5 or later). The engine of the rest of the package is asked for names only.
 
 =======================  ==============================================================================
 :class:`RobustLoss`      the worst-case risk of per-example losses, to be minimised in place of their mean

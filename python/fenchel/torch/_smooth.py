@@ -13,6 +13,7 @@ from ..errors import InvalidInputError, InvalidTypeError, ShapeError
 from ..smooth import SmoothMax
 from ._generators import KL, Generator, Row
 from ._registry import generator_of
+from ._root import is_compiling
 
 
 class _Smooth(torch.autograd.Function):
@@ -150,7 +151,10 @@ def smooth(
             exact = log_mass.detach()
             log_mass = log_mass - torch.where(exact.abs() < rounding, exact, torch.zeros_like(exact))
             shift = lam.squeeze(-1) * log_mass if lam.dim() else lam * log_mass
-    value, weights, threshold, _ = _Smooth.apply(u, lam, eta, generator, reference is None)
+    # Older compilers do not take a function of autograd where there is nothing to differentiate.
+    untracked = is_compiling() and not torch.is_grad_enabled()
+    smoothed = _Smooth.forward if untracked else _Smooth.apply
+    value, weights, threshold, _ = smoothed(u, lam, eta, generator, reference is None)
     return SmoothMax(value + shift, weights.movedim(-1, dim), threshold + shift)
 
 
