@@ -38,10 +38,10 @@ _PARAMETERS = """
     fit_intercept : bool, default True
         Whether scores have a constant term, which is not penalised.
     l2, l1 : float, default {l2} and 0.0
-        Penalties l2·Σθ² + l1·Σ|θ|, next to a risk that is a mean: they need not grow with the number of rows.
-    standardize : bool, default False
-        Whether penalties are those of coefficients of features with standard deviation 1. Coefficients are in the units of the
-        features all the same; without a penalty it changes nothing.
+        Penalties l2·Σθ² + l1·Σ|θ|, next to a risk that is a mean: they need not grow with the number of rows. {why}
+    standardize : bool, default True
+        Whether penalties are those of coefficients of features with standard deviation 1, so that units do not matter.
+        Coefficients are in the units of the features all the same.
     move_price : float, optional
         Price κ at which the worst case may also move rows, for each unit of squared distance (in standard deviations with
         `standardize`); labels stay. For the exact solver.
@@ -66,9 +66,9 @@ _SOLVERS = """
         ``dual-sgm``, ``batch-weights``, ``multilevel``, ``sum-of-exponentials``: stochastic gradients, to be compared with.
     batch_size, epochs : int, optional
         For solvers that make passes: rows in a batch (100), and passes at most (50).
-    step, rho, momentum, alpha : float, optional
+    step, rho, momentum, initial_threshold : float, optional
         Of stochastic gradients: step size (the best of a few trials), ρ of safe KL for ``joint`` (0.001), Nesterov's momentum (0.9),
-        where the threshold starts. Unlike elsewhere in scikit-learn, `alpha` is no penalty.
+        where the threshold of ``joint`` and ``dual-sgm`` starts (where it is best for the losses).
     averaging : bool, default False
         Whether stochastic gradients result in the mean over the second half of their steps.
 """
@@ -114,14 +114,20 @@ _ATTRIBUTES = """
         As everywhere in scikit-learn.
 """
 
+_TIES = """The default decides only among
+        coefficients that are all best, as with more features than rows."""
+
+_SEPARABLE = """Without one there are no
+        best coefficients where classes can be separated."""
+
 _REGRESSION_LOSSES = """``squared``, ``absolute``, ``huber[:δ]``, ``quantile[:τ]``, or ``poisson`` for counts, where predictions are exp(score)."""
 
 _CLASSIFICATION_LOSSES = """``logistic``, or ``multinomial`` (which stands in for it where there are more than two classes), ``hinge``,
         ``smoothed-hinge[:γ]``."""
 
 _DOCUMENTED = {
-    "regression": _PARAMETERS.format(loss='"squared"', losses=_REGRESSION_LOSSES, l2="0.0").strip("\n"),
-    "classification": _PARAMETERS.format(loss='"logistic"', losses=_CLASSIFICATION_LOSSES, l2="0.0").strip("\n"),
+    "regression": _PARAMETERS.format(loss='"squared"', losses=_REGRESSION_LOSSES, l2="1e-12", why=_TIES).strip("\n"),
+    "classification": _PARAMETERS.format(loss='"logistic"', losses=_CLASSIFICATION_LOSSES, l2="1e-4", why=_SEPARABLE).strip("\n"),
     "strength": _STRENGTH.strip("\n"),
     "solvers": _SOLVERS.strip("\n"),
     "precision": _PRECISION.format(seeded="the order of rows in passes").strip("\n"),
@@ -159,6 +165,8 @@ class Linear(BaseEstimator):
     temperature: Any
     radius: Any
     loss: Any
+    l2: Any
+    l1: Any
     random_state: Any
     progress: Any
 
@@ -373,6 +381,11 @@ class Classification(ClassifierMixin, Linear):
 
     def _shape_coefficients(self, coefficients: NDArray[np.float64], intercept: NDArray[np.float64]) -> None:
         self.coef_, self.intercept_ = coefficients.reshape(len(intercept), -1), intercept
+        if len(intercept) > 1:
+            # A multinomial loss stays the same when all scores move alike; unless a penalty says so, nothing else does.
+            self.intercept_ -= self.intercept_.mean()
+            if self.l1 == self.l2 == 0:
+                self.coef_ -= self.coef_.mean(axis=0)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """The scores Xθ + θ₀: one a class, or for two classes that of the second (less that of the first).
@@ -482,9 +495,9 @@ class RobustRegressor(Regression):
         radius: float | None = None,
         loss: str = "squared",
         fit_intercept: bool = True,
-        l2: float = 0.0,
+        l2: float = 1e-12,
         l1: float = 0.0,
-        standardize: bool = False,
+        standardize: bool = True,
         move_price: float | None = None,
         solver: str = "auto",
         batch_size: int | None = None,
@@ -493,7 +506,7 @@ class RobustRegressor(Regression):
         rho: float | None = None,
         momentum: float | None = None,
         averaging: bool = False,
-        alpha: float | None = None,
+        initial_threshold: float | None = None,
         tol: float = 1e-6,
         max_iter: int = 2000,
         max_time: float | None = 300.0,
@@ -554,9 +567,9 @@ class RobustClassifier(Classification):
         radius: float | None = None,
         loss: str = "logistic",
         fit_intercept: bool = True,
-        l2: float = 0.0,
+        l2: float = 1e-4,
         l1: float = 0.0,
-        standardize: bool = False,
+        standardize: bool = True,
         move_price: float | None = None,
         solver: str = "auto",
         batch_size: int | None = None,
@@ -565,7 +578,7 @@ class RobustClassifier(Classification):
         rho: float | None = None,
         momentum: float | None = None,
         averaging: bool = False,
-        alpha: float | None = None,
+        initial_threshold: float | None = None,
         tol: float = 1e-6,
         max_iter: int = 2000,
         max_time: float | None = 300.0,

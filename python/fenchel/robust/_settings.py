@@ -140,7 +140,7 @@ def settings(parameters: dict[str, Any], loss: str, classes: int | None, strengt
         "rho": number("rho", get("rho"), above=0.0, below=1.0, optional=True),
         "momentum": number("momentum", get("momentum"), least=0.0, below=1.0, optional=True),
         "averaging": switch("averaging", get("averaging", False)),
-        "alpha": number("alpha", get("alpha"), optional=True),
+        "initial_threshold": number("initial_threshold", get("initial_threshold"), optional=True),
         "seed": seed,
         "tol": number("tol", parameters["tol"], above=0.0),
         "max_iter": whole("max_iter", parameters["max_iter"], 1),

@@ -287,9 +287,9 @@ class RobustRegressorCV(Regression, Validated):
         cv: Any = None,
         loss: str = "squared",
         fit_intercept: bool = True,
-        l2: float = 0.0,
+        l2: float = 1e-12,
         l1: float = 0.0,
-        standardize: bool = False,
+        standardize: bool = True,
         move_price: float | None = None,
         tol: float = 1e-6,
         max_iter: int = 2000,
@@ -354,7 +354,7 @@ class RobustClassifierCV(Classification, Validated):
     >>> from fenchel.robust import RobustClassifierCV
     >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     >>> X = X.iloc[:, :3]
-    >>> model = RobustClassifierCV(radii=[0.03, 0.3], shift="feature:mean radius:0.5", cv=3, l2=1e-3, standardize=True).fit(X, y)
+    >>> model = RobustClassifierCV(radii=[0.03, 0.3], shift="feature:mean radius:0.5", cv=3, l2=1e-3).fit(X, y)
     >>> model.best_radius_ in (0.03, 0.3), model.score(X, y) > 0.8
     (True, True)
     """
@@ -369,9 +369,9 @@ class RobustClassifierCV(Classification, Validated):
         cv: Any = None,
         loss: str = "logistic",
         fit_intercept: bool = True,
-        l2: float = 0.0,
+        l2: float = 1e-4,
         l1: float = 0.0,
-        standardize: bool = False,
+        standardize: bool = True,
         move_price: float | None = None,
         tol: float = 1e-6,
         max_iter: int = 2000,

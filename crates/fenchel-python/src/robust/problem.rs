@@ -214,7 +214,7 @@ fn perturbation(price: f64, examples: &Examples, settings: &Settings) -> Result<
     perturbation.in_units(examples.moments(true).into_iter().map(|(_, deviation)| deviation).collect())
 }
 
-/// Features, labels and weights as scikit-learn calls them.
+/// Features, labels, weights and rows as scikit-learn calls them.
 fn renamed(error: Error) -> Error {
     let name = |what: String| match what.as_str() {
         "features" => "X".to_owned(),
@@ -223,6 +223,9 @@ fn renamed(error: Error) -> Error {
     };
     match error {
         Error::NonFinite { what, at, value } => Error::NonFinite { what: name(what), at, value },
+        Error::InvalidValue { value, .. } if value == "0 everywhere" => {
+            Error::invalid("sample_weight", "zero everywhere", "above zero in at least one row")
+        }
         Error::InvalidValue { name: what, value, expected } => {
             Error::InvalidValue { name: name(what), value, expected }
         }

@@ -29,7 +29,7 @@ pub struct Settings {
     pub rho: Option<f64>,
     pub momentum: Option<f64>,
     pub averaging: bool,
-    pub alpha: Option<f64>,
+    pub initial_threshold: Option<f64>,
     pub seed: u64,
     pub tol: f64,
     pub max_iter: u32,
@@ -71,7 +71,7 @@ impl Settings {
             ("rho", self.rho.is_some()),
             ("momentum", self.momentum.is_some()),
             ("averaging", self.averaging),
-            ("alpha", self.alpha.is_some()),
+            ("initial_threshold", self.initial_threshold.is_some()),
         ]
         .into_iter();
         let given = |mut all: Box<dyn Iterator<Item = (&'static str, bool)>>| all.find(|given| given.1);
@@ -107,9 +107,9 @@ impl Settings {
                 "left out: it is of safe KL, for solver='joint' with divergence='kl'".into(),
             );
         }
-        if self.alpha.is_some() && ![Method::Joint, Method::DualSgm].contains(&method) {
+        if self.initial_threshold.is_some() && ![Method::Joint, Method::DualSgm].contains(&method) {
             let what = format!("left out: solver='{name}' has no threshold; joint and dual-sgm have");
-            return refuse("alpha", what);
+            return refuse("initial_threshold", what);
         }
         Ok(Solver::Gradients(Sgd {
             method,
@@ -120,7 +120,7 @@ impl Settings {
             rho: self.rho,
             momentum: self.momentum.unwrap_or(Sgd::default().momentum),
             averaging: self.averaging,
-            alpha: self.alpha,
+            alpha: self.initial_threshold,
         }))
     }
 }
