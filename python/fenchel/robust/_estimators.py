@@ -102,6 +102,8 @@ _ATTRIBUTES = """
     effective_sample_size_ : float
         How many rows of equal weight are as uneven as the worst case. When it falls to a few times the number of coefficients the
         fit follows single rows.
+    l2_ : float
+        The penalty on squares that was used.
     ordinary_loss_ : float or None
         Mean loss of the ordinary fit, where the temperature is relative to it.
     distances_ : ndarray
@@ -114,8 +116,9 @@ _ATTRIBUTES = """
         As everywhere in scikit-learn.
 """
 
-_TIES = """The default decides only among
-        coefficients that are all best, as with more features than rows."""
+_TIES = """None is 1e-5 in units of
+        the problem (of the mean loss of the mean label, over the variance of labels): as little as makes coefficients unique where
+        many are as good, as with more features than rows."""
 
 _SEPARABLE = """Without one there are no
         best coefficients where classes can be separated."""
@@ -126,7 +129,7 @@ _CLASSIFICATION_LOSSES = """``logistic``, or ``multinomial`` (which stands in fo
         ``smoothed-hinge[:γ]``."""
 
 _DOCUMENTED = {
-    "regression": _PARAMETERS.format(loss='"squared"', losses=_REGRESSION_LOSSES, l2="1e-12", why=_TIES).strip("\n"),
+    "regression": _PARAMETERS.format(loss='"squared"', losses=_REGRESSION_LOSSES, l2="None", why=_TIES).strip("\n"),
     "classification": _PARAMETERS.format(loss='"logistic"', losses=_CLASSIFICATION_LOSSES, l2="1e-4", why=_SEPARABLE).strip("\n"),
     "strength": _STRENGTH.strip("\n"),
     "solvers": _SOLVERS.strip("\n"),
@@ -246,6 +249,7 @@ class Linear(BaseEstimator):
             "threshold",
             "mean_loss",
             "effective_sample_size",
+            "l2",
             "ordinary_loss",
             "distances",
             "history",
@@ -384,7 +388,7 @@ class Classification(ClassifierMixin, Linear):
         if len(intercept) > 1:
             # A multinomial loss stays the same when all scores move alike; unless a penalty says so, nothing else does.
             self.intercept_ -= self.intercept_.mean()
-            if self.l1 == self.l2 == 0:
+            if self.l1 == self.l2_ == 0:
                 self.coef_ -= self.coef_.mean(axis=0)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -495,7 +499,7 @@ class RobustRegressor(Regression):
         radius: float | None = None,
         loss: str = "squared",
         fit_intercept: bool = True,
-        l2: float = 1e-12,
+        l2: float | None = None,
         l1: float = 0.0,
         standardize: bool = True,
         move_price: float | None = None,

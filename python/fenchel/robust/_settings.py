@@ -130,7 +130,7 @@ def settings(parameters: dict[str, Any], loss: str, classes: int | None, strengt
         "radius": strength.radius,
         "fit_intercept": switch("fit_intercept", parameters["fit_intercept"]),
         "standardize": switch("standardize", parameters["standardize"]),
-        "l2": number("l2", parameters["l2"], least=0.0),
+        "l2": number("l2", parameters["l2"], least=0.0, optional=True),
         "l1": number("l1", parameters["l1"], least=0.0),
         "move_price": number("move_price", parameters["move_price"], above=0.0, optional=True),
         "solver": solver.strip(),

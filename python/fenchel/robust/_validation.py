@@ -287,7 +287,7 @@ class RobustRegressorCV(Regression, Validated):
         cv: Any = None,
         loss: str = "squared",
         fit_intercept: bool = True,
-        l2: float = 1e-12,
+        l2: float | None = None,
         l1: float = 0.0,
         standardize: bool = True,
         move_price: float | None = None,

@@ -72,10 +72,14 @@ pub fn robust_fit<'py>(
     progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Outcome<'py>> {
     let data = Data { x: x.as_array(), y: y.as_array(), weights: weights.as_ref().map(|w| w.as_array()) };
-    let (fitted, stopped) = watched(py, progress, |observer| Problem::new(&data, &settings)?.fit(observer))?;
-    let (found, stopped) = or_stopped(py, fitted, stopped)?;
-    let (trained, ordinary) = found;
-    Ok((numbers_of(py, trained, ordinary)?, stopped))
+    let (fitted, stopped) = watched(py, progress, |observer| {
+        let problem = Problem::new(&data, &settings)?;
+        Ok((problem.fit(observer)?, problem.l2()))
+    })?;
+    let (((trained, ordinary), l2), stopped) = or_stopped(py, fitted, stopped)?;
+    let out = numbers_of(py, trained, ordinary)?;
+    out.set_item("l2", l2)?;
+    Ok((out, stopped))
 }
 
 /// Scores strengths on held-out rows: what each has come to, by name, one after another as they are given.

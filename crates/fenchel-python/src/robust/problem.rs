@@ -2,12 +2,12 @@
 
 use super::Folds;
 use super::clock::{Clock, late};
-use super::settings::{Settings, Solver};
+use super::settings::{Settings, Solver, kind};
 use fenchel::divergence;
 use fenchel::optim::{Observer, Status};
 use fenchel::robust::loss::{self, Loss};
 use fenchel::robust::validation::{Candidates, Chosen, Shift, choose_in};
-use fenchel::robust::{Examples, Linear, Perturbation, Risk, Strength, Trained};
+use fenchel::robust::{Examples, Linear, Options, Perturbation, Risk, Strength, Trained};
 use fenchel::{Error, Result};
 use numpy::ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
@@ -15,6 +15,10 @@ use std::sync::Arc;
 
 /// The divergence with which nothing strays.
 const MEAN: &str = "mean";
+
+/// The penalty where none is given, in units of the problem: so little that it decides only among coefficients that are as good
+/// as the best.
+const RIDGE: f64 = 1e-5;
 
 /// Rows that are copied at a time: a tile of them stays in cache whichever way it is read.
 const ROWS: usize = 256;
@@ -32,6 +36,7 @@ pub struct Problem<'a> {
     loss: Arc<dyn Loss>,
     settings: &'a Settings,
     solver: Solver,
+    options: Options,
     perturbation: Option<Perturbation>,
 }
 
@@ -49,7 +54,13 @@ impl<'a> Problem<'a> {
         }
         let perturbation =
             settings.move_price.map(|price| perturbation(price, &examples, settings)).transpose()?;
-        Ok(Problem { examples, loss, settings, solver, perturbation })
+        let options = settings.options(RIDGE * unit(&examples, &*loss));
+        Ok(Problem { examples, loss, settings, solver, options, perturbation })
+    }
+
+    /// The penalty that is used.
+    pub fn l2(&self) -> f64 {
+        self.options.l2
     }
 
     /// The fit, and the mean loss of the ordinary one where the temperature is relative to it.
@@ -61,7 +72,7 @@ impl<'a> Problem<'a> {
             Unit::Found(unit) => unit,
         };
         let risk = self.risk(&self.strength(given, factor)?)?;
-        let mut linear = Linear::new(&self.examples, self.loss.clone(), risk, self.settings.options())?;
+        let mut linear = Linear::new(&self.examples, self.loss.clone(), risk, self.options)?;
         if let Some(perturbation) = &self.perturbation {
             linear = linear.perturbed(perturbation)?;
         }
@@ -101,7 +112,7 @@ impl<'a> Problem<'a> {
         let strengths = strengths.iter().map(|s| self.strength(*s, factor)).collect::<Result<Vec<_>>>()?;
         let divergence = divergence::parse(&self.settings.divergence)?;
         let candidates = Candidates {
-            options: self.settings.options(),
+            options: self.options,
             perturbation: self.perturbation.clone(),
             precision: self.settings.precision(None),
             ..Candidates::new(self.loss.clone(), divergence, strengths)
@@ -123,7 +134,7 @@ impl<'a> Problem<'a> {
         if !self.settings.relative {
             return Ok(Unit::Found((1.0, None)));
         }
-        let linear = Linear::new(&self.examples, self.loss.clone(), Risk::mean(), self.settings.options())?;
+        let linear = Linear::new(&self.examples, self.loss.clone(), Risk::mean(), self.options)?;
         let fit = linear.fit(&self.settings.precision(clock.left()), observer)?;
         if fit.status == Status::Interrupted {
             return Ok(Unit::Stopped(Box::new(exact(fit))));
@@ -202,6 +213,24 @@ fn named(name: &str) -> Result<Arc<dyn divergence::Divergence>> {
 /// A fit without passes.
 fn exact(fit: fenchel::robust::Fit) -> Trained {
     Trained { fit, step: None, rho: None, rho_bias: None, overflows: 0, history: Vec::new() }
+}
+
+/// Of losses over squared labels, where labels are numbers: the mean loss of their mean over their variance. Others know no unit.
+fn unit(examples: &Examples, loss: &dyn Loss) -> f64 {
+    if kind(loss) != "real" {
+        return 1.0;
+    }
+    let mean_of = |f: &dyn Fn(f64) -> f64| -> f64 {
+        examples
+            .labels()
+            .iter()
+            .zip(examples.weights())
+            .map(|(y, w)| if *w > 0.0 { w * f(*y) } else { 0.0 })
+            .sum()
+    };
+    let mean = mean_of(&|y| y);
+    let found = mean_of(&|y| loss.value(&[mean], y)) / mean_of(&|y| (y - mean) * (y - mean));
+    if found > 0.0 && found.is_finite() { found } else { 1.0 }
 }
 
 /// Where examples may be moved: in units of the features, or of their standard deviations.

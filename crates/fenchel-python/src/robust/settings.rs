@@ -19,7 +19,8 @@ pub struct Settings {
     pub radius: Option<f64>,
     pub fit_intercept: bool,
     pub standardize: bool,
-    pub l2: f64,
+    /// None is as little as makes coefficients unique.
+    pub l2: Option<f64>,
     pub l1: f64,
     pub move_price: Option<f64>,
     pub solver: String,
@@ -45,9 +46,14 @@ pub enum Solver {
 }
 
 impl Settings {
-    /// Intercept and penalties.
-    pub fn options(&self) -> Options {
-        Options { intercept: self.fit_intercept, standardise: self.standardize, l2: self.l2, l1: self.l1 }
+    /// Intercept and penalties, with this where l2 is not given.
+    pub fn options(&self, l2: f64) -> Options {
+        Options {
+            intercept: self.fit_intercept,
+            standardise: self.standardize,
+            l2: self.l2.unwrap_or(l2),
+            l1: self.l1,
+        }
     }
 
     /// When an exact fit ends.
