@@ -30,7 +30,7 @@ def robust_choose(
     y: Any,
     weights: Any,
     settings: dict[str, Any],
-    strengths: list[float],
+    strengths: list[Any],
     folds: Any,
     shift: dict[str, Any],
     progress: Any,

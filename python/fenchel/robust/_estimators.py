@@ -116,7 +116,7 @@ _ATTRIBUTES = """
         As everywhere in scikit-learn.
 """
 
-_TIES = """None is 1e-5 in units of
+_TIES = """None is 1e-6 in units of
         the problem (of the mean loss of the mean label, over the variance of labels): as little as makes coefficients unique where
         many are as good, as with more features than rows."""
 
@@ -361,17 +361,15 @@ class Classification(ClassifierMixin, Linear):
     """Labels that are the names of classes."""
 
     def _problem(self, y: Any) -> tuple[NDArray[np.float64], str, int | None]:
+        if y.dtype.kind == "f" and not (finite := np.isfinite(y)).all():
+            row = int(finite.argmin())
+            raise errors.NonFiniteError(f"y at row {row + 1} is {y[row]}; it must be a finite number")
         check_classification_targets(y)
-        if y.dtype.kind == "f":
-            wrong = ~np.isfinite(y)
-            if wrong.any():
-                row = int(wrong.argmax())
-                raise errors.NonFiniteError(f"y at row {row + 1} is {y[row]}; it must be a finite number")
         self.classes_, at = np.unique(y, return_inverse=True)
         loss, kind = loss_name(self.loss, ("sign", "class"), type(self).__name__)
         count = len(self.classes_)
         if count == 1:
-            raise errors.InvalidInputError(f"y has one class, {self.classes_[0]!r} in every row; it must have at least two classes")
+            raise errors.InvalidInputError(f"y has one class, {self.classes_.tolist()[0]!r} in every row; it must have at least two classes")
         if kind == "sign" and count > 2:
             if loss != "logistic":
                 shown = ", ".join(map(repr, self.classes_[:5].tolist())) + (", …" if count > 5 else "")

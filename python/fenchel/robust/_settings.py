@@ -45,7 +45,7 @@ def whole(name: str, value: Any, least: int, optional: bool = False) -> int | No
     expected = f"a whole number of at least {least}" + (", or None" if optional else "")
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise InvalidTypeError(f"{name} is {value!r:.60}; it must be {expected}")
-    if not least <= value < 2**32:
+    if not least <= int(value) < 2**32:
         raise InvalidInputError(f"{name} is {value}; it must be {expected}")
     return int(value)
 

@@ -69,7 +69,7 @@ class Validated(Linear):
         shift = self._shift(name, X, groups)
         folds = self._folds(X, y, groups, seed)
         told = settings(self.get_params(deep=False), loss, classes, candidates[0], seed)
-        strengths = [candidate[kind == "radius"] for candidate in candidates]
+        strengths = [candidate.radius if kind == "radius" else candidate.temperature for candidate in candidates]
         with reporting(self.progress) as report:
             chosen, stopped = _engine.robust_choose(X, labels, weights, told, strengths, folds, shift, report)
         if stopped is not None or chosen["best"] is None:
@@ -120,7 +120,10 @@ class Validated(Linear):
         if isinstance(cv, Integral):
             return whole("cv", cv, 2), seed
         rows = np.arange(X.shape[0])
-        splits = check_cv(cv).split(X, y, groups)
+        with warnings.catch_warnings():
+            # They may be there for the shift only.
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")
+            splits = list(check_cv(cv).split(X, y, groups))
         return [(rows[fitted].tolist(), rows[held].tolist()) for fitted, held in splits]
 
     def _shift(self, name: str, X: Any, groups: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ const MEAN: &str = "mean";
 
 /// The penalty where none is given, in units of the problem: so little that it decides only among coefficients that are as good
 /// as the best.
-const RIDGE: f64 = 1e-5;
+const RIDGE: f64 = 1e-6;
 
 /// Rows that are copied at a time: a tile of them stays in cache whichever way it is read.
 const ROWS: usize = 256;
