@@ -11,12 +11,14 @@ the inner problem of optimal transport, and the worst-case risk of robust learni
 :func:`logsumexp`, :func:`softmax`, ...                 log-sum-exp and its family
 :func:`smoothmax`, :func:`sparsemax`, :func:`entmax`    any divergence
 :class:`KL`, :class:`SafeKL`, :class:`CVaR`, ...        the divergences
+:mod:`fenchel.robust`                                   worst-case risks; linear models for them, as scikit-learn has them
 ``fenchel.torch``                                       losses and smooth maxima for PyTorch (imported when asked for)
 =====================================================  =========================================================
 
 Results are checked and say how good they are; errors are :class:`FenchelError`.
 """
 
+from . import robust
 from ._engine import __version__
 from ._threads import get_num_threads, set_num_threads, threads
 from .divergences import (
@@ -60,6 +62,7 @@ __all__ = [
     "logmeanexp",
     "logsubexp",
     "logsumexp",
+    "robust",
     "set_num_threads",
     "smoothmax",
     "softmax",

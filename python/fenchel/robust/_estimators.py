@@ -38,7 +38,8 @@ _PARAMETERS = """
     fit_intercept : bool, default True
         Whether scores have a constant term, which is not penalised.
     l2, l1 : float, default {l2} and 0.0
-        Penalties l2·Σθ² + l1·Σ|θ|, next to a risk that is a mean: they need not grow with the number of rows. {why}
+        Penalties l2·Σθ² + l1·Σ|θ|, next to a risk that is a mean: they need not grow with the number of rows.
+        {why}
     standardize : bool, default True
         Whether penalties are those of coefficients of features with standard deviation 1, so that units do not matter.
         Coefficients are in the units of the features all the same.
@@ -62,13 +63,14 @@ _PRECISION = """
 
 _SOLVERS = """
     solver : str, default "auto"
-        ``auto`` and ``exact``: Newton's method, for all rows at once. ``passes``: batches, with nothing to tune. ``joint``,
-        ``dual-sgm``, ``batch-weights``, ``multilevel``, ``sum-of-exponentials``: stochastic gradients, to be compared with.
+        ``auto`` and ``exact``: Newton's method, for all rows at once. ``passes``: batches, with nothing to tune.
+        ``joint``, ``dual-sgm``, ``batch-weights``, ``multilevel``, ``sum-of-exponentials``: stochastic gradients, to
+        be compared with.
     batch_size, epochs : int, optional
         For solvers that make passes: rows in a batch (100), and passes at most (50).
     step, rho, momentum, initial_threshold : float, optional
-        Of stochastic gradients: step size (the best of a few trials), ρ of safe KL for ``joint`` (0.001), Nesterov's momentum (0.9),
-        where the threshold of ``joint`` and ``dual-sgm`` starts (where it is best for the losses).
+        Of stochastic gradients: step size (the best of a few trials), ρ of safe KL for ``joint`` (0.001), Nesterov's
+        momentum (0.9), where the threshold of ``joint`` and ``dual-sgm`` starts (where it is best for the losses).
     averaging : bool, default False
         Whether stochastic gradients result in the mean over the second half of their steps.
 """
@@ -86,9 +88,11 @@ _ATTRIBUTES = """
     objective_ : float
         Risk and penalty at the coefficients.
     lower_bound_, gap_ : float
-        The certificate: no coefficients have an objective below `lower_bound_`; ``gap_ = objective_ - lower_bound_``.
+        The certificate: no coefficients have an objective below `lower_bound_`;
+        ``gap_ = objective_ - lower_bound_``.
     status_ : str
-        ``converged``, or how the fit ended instead: ``max_iterations``, ``max_time``, ``stalled``, ``diverged``, ``interrupted``.
+        ``converged``, or how the fit ended instead: ``max_iterations``, ``max_time``, ``stalled``, ``diverged``,
+        ``interrupted``.
     temperature_, radius_ : float
         λ and the radius that belong together, one of which was given. λ is infinite for the mean.
     weights_ : ndarray of shape (n_samples,)
@@ -100,8 +104,8 @@ _ATTRIBUTES = """
     mean_loss_ : float
         Mean of the losses, by `sample_weight`.
     effective_sample_size_ : float
-        How many rows of equal weight are as uneven as the worst case. When it falls to a few times the number of coefficients the
-        fit follows single rows.
+        How many rows of equal weight are as uneven as the worst case. When it falls to a few times the number of
+        coefficients the fit follows single rows.
     l2_ : float
         The penalty on squares that was used.
     ordinary_loss_ : float or None
@@ -116,17 +120,16 @@ _ATTRIBUTES = """
         As everywhere in scikit-learn.
 """
 
-_TIES = """None is 1e-6 in units of
-        the problem (of the mean loss of the mean label, over the variance of labels): as little as makes coefficients unique where
-        many are as good, as with more features than rows."""
+_TIES = """None is 1e-6 in units of the problem (the mean loss of the mean label, over the variance of labels): as little
+        as makes coefficients unique where many are as good, as with more features than rows. 0.0 is none."""
 
-_SEPARABLE = """Without one there are no
-        best coefficients where classes can be separated."""
+_SEPARABLE = "Without one there are no best coefficients where classes can be separated."
 
-_REGRESSION_LOSSES = """``squared``, ``absolute``, ``huber[:δ]``, ``quantile[:τ]``, or ``poisson`` for counts, where predictions are exp(score)."""
+_REGRESSION_LOSSES = """``squared``, ``absolute``, ``huber[:δ]``, ``quantile[:τ]``, or ``poisson`` for counts, where
+        predictions are exp(score)."""
 
-_CLASSIFICATION_LOSSES = """``logistic``, or ``multinomial`` (which stands in for it where there are more than two classes), ``hinge``,
-        ``smoothed-hinge[:γ]``."""
+_CLASSIFICATION_LOSSES = """``logistic``, or ``multinomial`` (which stands in for it where there are more than two
+        classes), ``hinge``, ``smoothed-hinge[:γ]``."""
 
 _DOCUMENTED = {
     "regression": _PARAMETERS.format(loss='"squared"', losses=_REGRESSION_LOSSES, l2="None", why=_TIES).strip("\n"),
@@ -192,8 +195,8 @@ class Linear(BaseEstimator):
         Raises
         ------
         InvalidInputError
-            For numbers that are NaN or infinite (the message has row and column, from 1), labels that the loss does not take, and
-            parameters outside their domain.
+            For numbers that are NaN or infinite (the message has row and column, from 1), labels that the loss does not
+            take, and parameters outside their domain.
         Interrupted
             After Ctrl-C; ``result`` is this estimator with the best coefficients so far.
         """
@@ -369,7 +372,8 @@ class Classification(ClassifierMixin, Linear):
         loss, kind = loss_name(self.loss, ("sign", "class"), type(self).__name__)
         count = len(self.classes_)
         if count == 1:
-            raise errors.InvalidInputError(f"y has one class, {self.classes_.tolist()[0]!r} in every row; it must have at least two classes")
+            only = self.classes_.tolist()[0]
+            raise errors.InvalidInputError(f"y has one class, {only!r} in every row; it must have at least two classes")
         if kind == "sign" and count > 2:
             if loss != "logistic":
                 shown = ", ".join(map(repr, self.classes_[:5].tolist())) + (", …" if count > 5 else "")
@@ -451,9 +455,10 @@ class RobustRegressor(Regression):
 
     ::
 
-        min over θ, θ₀ of  max over p of  Σ p_i ℓ(θx_i + θ₀, y_i)  with  D_f(p‖p̂) ≤ r,    plus l2·Σθ² + l1·Σ|θ|
+        min over θ, θ₀ of  max over p of  Σ p_i ℓ(θx_i + θ₀, y_i)  with  D_f(p‖p̂) ≤ r,  plus l2·Σθ² + l1·Σ|θ|
 
-    or, with a temperature λ, Σ p_i ℓ_i − λ D_f(p‖p̂) without a radius. p̂ are the `sample_weight`, normalised: equal ones by default.
+    or, with a temperature λ, Σ p_i ℓ_i − λ D_f(p‖p̂) without a radius. p̂ are the `sample_weight`, normalised: equal ones
+    by default.
 
     Parameters
     ----------
@@ -524,9 +529,10 @@ class RobustClassifier(Classification):
 
     ::
 
-        min over θ, θ₀ of  max over p of  Σ p_i ℓ(θx_i + θ₀, y_i)  with  D_f(p‖p̂) ≤ r,    plus l2·Σθ² + l1·Σ|θ|
+        min over θ, θ₀ of  max over p of  Σ p_i ℓ(θx_i + θ₀, y_i)  with  D_f(p‖p̂) ≤ r,  plus l2·Σθ² + l1·Σ|θ|
 
-    or, with a temperature λ, Σ p_i ℓ_i − λ D_f(p‖p̂) without a radius. p̂ are the `sample_weight`, normalised: equal ones by default.
+    or, with a temperature λ, Σ p_i ℓ_i − λ D_f(p‖p̂) without a radius. p̂ are the `sample_weight`, normalised: equal ones
+    by default.
 
     Parameters
     ----------

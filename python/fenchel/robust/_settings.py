@@ -110,7 +110,10 @@ def loss_name(loss: Any, kinds: tuple[str, ...], whose: str) -> tuple[str, str]:
         raise InvalidTypeError(f"loss is of type {type(loss).__name__}; it must be a name such as 'squared' or 'huber:2'")
     kind, name, _ = _engine.robust_loss(loss)
     if kind not in kinds:
-        known = {"real": "squared, absolute, huber, quantile or poisson", "sign": "logistic, hinge, smoothed-hinge or multinomial"}
+        known = {
+            "real": "squared, absolute, huber, quantile or poisson",
+            "sign": "logistic, hinge, smoothed-hinge or multinomial",
+        }
         raise InvalidInputError(f"loss is {loss!r}; for {whose} it must be {known[kinds[0]]}")
     return name, kind
 

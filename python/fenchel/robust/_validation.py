@@ -24,7 +24,8 @@ _Self = TypeVar("_Self", bound="Validated")
 _CANDIDATES = 7
 
 _SHIFTS = (
-    "'none', 'reweighted', 'reweighted:RADIUS', 'reweighted:DIVERGENCE', 'group', 'group:COLUMN' or 'feature:COLUMN[:AMOUNT]'"
+    "'none', 'reweighted', 'reweighted:RADIUS', 'reweighted:DIVERGENCE', 'group', 'group:COLUMN' "
+    "or 'feature:COLUMN[:AMOUNT]'"
 )
 
 
@@ -225,8 +226,9 @@ class Validated(Linear):
 class RobustRegressorCV(Regression, Validated):
     """Linear regression for the worst case whose strength is chosen on held-out rows.
 
-    Cross-validation on the mean of held-out losses mostly chooses the ordinary fit, and rightly so: where nothing differs there is
-    nothing to guard against. So the shift that the rows to come may have is named, and the strength of least loss under it wins.
+    Cross-validation on the mean of held-out losses mostly chooses the ordinary fit, and rightly so: where nothing differs
+    there is nothing to guard against. So the shift that the rows to come may have is named, and the strength of least loss
+    under it wins.
 
     Parameters
     ----------
@@ -242,9 +244,10 @@ class RobustRegressorCV(Regression, Validated):
         * ``none``: as those at hand; the mean loss.
         * ``reweighted``, ``reweighted:0.5``: the worst mean within radius 0.1, or another, of the divergence of the fit.
         * ``reweighted:cvar:0.1``, or ``CVaR(0.1)``: of a divergence of its own.
-        * ``group``, ``group:COLUMN``: other shares of groups, those of `groups` or the values of a feature; the largest mean of one.
-        * ``feature:COLUMN``, ``feature:COLUMN:-0.5``: a feature is larger by one standard deviation, or by so many; a mean with
-          importance weights.
+        * ``group``, ``group:COLUMN``: other shares of groups, those of `groups` or the values of a feature; the largest
+          mean of one.
+        * ``feature:COLUMN``, ``feature:COLUMN:-0.5``: a feature is larger by one standard deviation, or by so many; a mean
+          with importance weights.
 
         A column is a feature's name or its number from 0.
     cv : int, splitter or iterable of (train, test), default 5
@@ -259,8 +262,9 @@ class RobustRegressorCV(Regression, Validated):
     best_loss_, best_index_ : float and int
         Its score and its place among the candidates, which are sorted from the mildest.
     cv_results_ : dict of ndarrays
-        A number for each candidate: ``radius`` or ``temperature``, ``mean_test_loss``, ``standard_error`` (of the mean, as if folds were
-        independent), ``rank_test_loss``, ``not_converged`` (fits that did not converge), ``split0_test_loss``, ….
+        A number for each candidate: ``radius`` or ``temperature``, ``mean_test_loss``, ``standard_error`` (of the mean, as
+        if folds were independent), ``rank_test_loss``, ``not_converged`` (fits that did not converge),
+        ``split0_test_loss``, ….
     coef_ : ndarray of shape (n_features,)
         θ, in the units of the features.
     intercept_ : float
@@ -307,8 +311,9 @@ class RobustRegressorCV(Regression, Validated):
 class RobustClassifierCV(Classification, Validated):
     """Linear classification for the worst case whose strength is chosen on held-out rows.
 
-    Cross-validation on the mean of held-out losses mostly chooses the ordinary fit, and rightly so: where nothing differs there is
-    nothing to guard against. So the shift that the rows to come may have is named, and the strength of least loss under it wins.
+    Cross-validation on the mean of held-out losses mostly chooses the ordinary fit, and rightly so: where nothing differs
+    there is nothing to guard against. So the shift that the rows to come may have is named, and the strength of least loss
+    under it wins.
 
     Parameters
     ----------
@@ -324,9 +329,10 @@ class RobustClassifierCV(Classification, Validated):
         * ``none``: as those at hand; the mean loss.
         * ``reweighted``, ``reweighted:0.5``: the worst mean within radius 0.1, or another, of the divergence of the fit.
         * ``reweighted:cvar:0.1``, or ``CVaR(0.1)``: of a divergence of its own.
-        * ``group``, ``group:COLUMN``: other shares of groups, those of `groups` or the values of a feature; the largest mean of one.
-        * ``feature:COLUMN``, ``feature:COLUMN:-0.5``: a feature is larger by one standard deviation, or by so many; a mean with
-          importance weights.
+        * ``group``, ``group:COLUMN``: other shares of groups, those of `groups` or the values of a feature; the largest
+          mean of one.
+        * ``feature:COLUMN``, ``feature:COLUMN:-0.5``: a feature is larger by one standard deviation, or by so many; a mean
+          with importance weights.
 
         A column is a feature's name or its number from 0.
     cv : int, splitter or iterable of (train, test), default 5
@@ -341,8 +347,9 @@ class RobustClassifierCV(Classification, Validated):
     best_loss_, best_index_ : float and int
         Its score and its place among the candidates, which are sorted from the mildest.
     cv_results_ : dict of ndarrays
-        A number for each candidate: ``radius`` or ``temperature``, ``mean_test_loss``, ``standard_error`` (of the mean, as if folds were
-        independent), ``rank_test_loss``, ``not_converged`` (fits that did not converge), ``split0_test_loss``, ….
+        A number for each candidate: ``radius`` or ``temperature``, ``mean_test_loss``, ``standard_error`` (of the mean, as
+        if folds were independent), ``rank_test_loss``, ``not_converged`` (fits that did not converge),
+        ``split0_test_loss``, ….
     classes_ : ndarray of shape (n_classes,)
         The classes, in order.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
