@@ -443,19 +443,16 @@ def test_ctrl_c(name: str) -> None:
 
 
 def test_progress() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(50_000, 10))
-    y = x[:, 0] + rng.standard_t(3, size=50_000)
+    x, y = large("exact")
     seen = []
-    model = RobustRegressor(divergence="cvar:0.05", loss="absolute", progress=lambda *args: seen.append(args))
-    model.fit(x, y)
+    model = clone(LONG["exact"]).set_params(tol=1e-3, progress=lambda *args: seen.append(args)).fit(x, y)
     assert seen and {args[0] for args in seen} == {"fitting"} and all(len(args) == 5 for args in seen)
 
     def stop(*_: object) -> None:
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        model.set_params(progress=stop).fit(x, y)
+        model.set_params(tol=1e-13, progress=stop).fit(x, y)
     assert model.status_ == "interrupted"
 
 
