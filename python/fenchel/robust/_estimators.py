@@ -221,13 +221,14 @@ class Linear(BaseEstimator):
             ensure_all_finite=False,
             ensure_min_samples=least,
         )
-        y = column_or_1d(y, warn=True)
+        if type(y) is not np.ndarray or y.ndim != 1:
+            y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         return aligned(X), y, checked_weights(sample_weight, X.shape[0])
 
     def _run(self, X: Any, y: Any, weights: Any, loss: str, classes: int | None, found: Strength) -> dict[str, Any]:
         """Fits, takes up what was found, and says how it ended."""
-        told = settings(self.get_params(deep=False), loss, classes, found, seed_of(self.random_state))
+        told = settings(vars(self), loss, classes, found, seed_of(self.random_state))
         with reporting(self.progress) as report:
             result, stopped = _engine.robust_fit(X, y, weights, told, report)
         self._take(result, weights, classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -118,8 +119,8 @@ def loss_name(loss: Any, kinds: tuple[str, ...], whose: str) -> tuple[str, str]:
     return name, kind
 
 
-def settings(parameters: dict[str, Any], loss: str, classes: int | None, strength: Strength, seed: int) -> dict[str, Any]:
-    """What the engine takes, from the parameters of an estimator."""
+def settings(parameters: Mapping[str, Any], loss: str, classes: int | None, strength: Strength, seed: int) -> dict[str, Any]:
+    """What the engine takes, from the attributes of an estimator."""
     get = parameters.get
     solver = get("solver", "auto")
     if not isinstance(solver, str):

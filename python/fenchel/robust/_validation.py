@@ -69,7 +69,7 @@ class Validated(Linear):
         seed = seed_of(self.random_state)
         shift = self._shift(name, X, groups)
         folds = self._folds(X, y, groups, seed)
-        told = settings(self.get_params(deep=False), loss, classes, candidates[0], seed)
+        told = settings(vars(self), loss, classes, candidates[0], seed)
         strengths = [candidate.radius if kind == "radius" else candidate.temperature for candidate in candidates]
         with reporting(self.progress) as report:
             chosen, stopped = _engine.robust_choose(X, labels, weights, told, strengths, folds, shift, report)

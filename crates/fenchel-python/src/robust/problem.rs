@@ -54,7 +54,7 @@ impl<'a> Problem<'a> {
         }
         let perturbation =
             settings.move_price.map(|price| perturbation(price, &examples, settings)).transpose()?;
-        let options = settings.options(RIDGE * unit(&examples, &*loss));
+        let options = settings.options(|| RIDGE * unit(&examples, &*loss));
         Ok(Problem { examples, loss, settings, solver, options, perturbation })
     }
 

@@ -47,11 +47,11 @@ pub enum Solver {
 
 impl Settings {
     /// Intercept and penalties, with this where l2 is not given.
-    pub fn options(&self, l2: f64) -> Options {
+    pub fn options(&self, l2: impl FnOnce() -> f64) -> Options {
         Options {
             intercept: self.fit_intercept,
             standardise: self.standardize,
-            l2: self.l2.unwrap_or(l2),
+            l2: self.l2.unwrap_or_else(l2),
             l1: self.l1,
         }
     }
