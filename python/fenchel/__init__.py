@@ -75,6 +75,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import pot as pot
+    from . import robust as robust
     from . import torch as torch
     from . import transport as transport
 

@@ -10,6 +10,7 @@ mod errors;
 mod logspace;
 mod observer;
 mod registry;
+mod robust;
 mod run;
 mod smoothmax;
 mod transport;
@@ -25,6 +26,8 @@ mod _engine {
     use super::logspace::{log_softmax, logaddexp, logmeanexp, logsubexp, logsumexp, softmax};
     #[pymodule_export]
     use super::registry::{canonical_divergence, registry};
+    #[pymodule_export]
+    use super::robust::{robust_choose, robust_fit, robust_has_strength, robust_loss, robust_risk};
     #[pymodule_export]
     use super::run::{after_fork, num_threads, set_num_threads};
     #[pymodule_export]

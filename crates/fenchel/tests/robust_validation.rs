@@ -4,7 +4,7 @@ use fenchel::divergence;
 use fenchel::measure::Rng;
 use fenchel::optim::{Flow, Progress, Silent, Status};
 use fenchel::robust::loss::{self, Loss};
-use fenchel::robust::validation::{Candidates, Chosen, Shift, Validation};
+use fenchel::robust::validation::{Candidates, Chosen, Shift, Split, Validation, choose_in};
 use fenchel::robust::{Examples, Linear, Options, Precision, Risk, Strength};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -394,6 +394,39 @@ fn shares() -> impl Strategy<Value = (Vec<(u32, u32, bool)>, usize, u64)> {
     let rare = |n: u32| prop_oneof![4 => 0..n.min(2), 1 => 0..n];
     let one = (rare(5), rare(4), prop::bool::weighted(0.9));
     (prop::collection::vec(one, 20..120), 2_usize..12, any::<u64>())
+}
+
+/// Splits of one's own give what folds give where they are the same, whatever the order of their rows.
+#[test]
+fn splits_of_ones_own() {
+    let examples = table(8, 60, true);
+    let all = candidates("logistic", "kl", &[Strength::Radius(0.0), Strength::Radius(0.2)]);
+    let folds = Validation { folds: 4, seed: 7 };
+    for shift in [Shift::None, Shift::Groups((0..60).map(|i| i % 3).collect())] {
+        let fold = folds.held_out(&examples, &*all.loss, &shift).unwrap();
+        let split = |f: usize| {
+            let (held, fitted) = (0..60).partition(|i| fold[*i] == f);
+            Split { fitted, held }
+        };
+        let mut splits: Vec<Split> = (0..4).map(split).collect();
+        let chosen = folds.choose(&examples, &all, &shift, &mut Silent).unwrap();
+        assert_eq!(choose_in(&splits, &examples, &all, &shift, &mut Silent).unwrap(), chosen);
+        splits.iter_mut().for_each(|split| split.fitted.reverse());
+        let again = choose_in(&splits, &examples, &all, &shift, &mut Silent).unwrap();
+        for (a, b) in chosen.scores.iter().zip(&again.scores) {
+            assert!((a.mean - b.mean).abs() < 1e-4 * a.mean, "{} {}", a.mean, b.mean);
+        }
+    }
+    let wrong = |fitted: &[usize], held: &[usize], part: &str| {
+        let split = Split { fitted: fitted.to_vec(), held: held.to_vec() };
+        let message =
+            choose_in(&[split], &examples, &all, &Shift::None, &mut Silent).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    wrong(&[0, 1, 60], &[2], "below 60, found 60");
+    wrong(&[0, 1], &[], "rows of split 1");
+    wrong(&[], &[1], "rows of split 1");
+    assert!(choose_in(&[], &examples, &all, &Shift::None, &mut Silent).is_err());
 }
 
 proptest! {

@@ -86,6 +86,8 @@ pub struct Fit {
     pub lambda: f64,
     /// The divergence of the weights from p̂: the radius, or what a penalty leads to.
     pub radius: f64,
+    /// τ: losses above it count; the mean loss where nothing strays.
+    pub threshold: f64,
     /// 1/Σ p_i²/p̂_i, in examples: how many of equal weight are as uneven.
     pub effective_sample_size: f64,
     /// Newton steps.
@@ -511,7 +513,8 @@ impl<'a> Linear<'a> {
         let worst = state.worst.map(|worst| self.risk.completed(worst, &state.losses, eta, &state.p));
         let distance = |shift: &Shift| state.slope.iter().map(|a| shift.distance(&best.gamma, *a)).collect();
         let distances = self.shift.as_ref().map_or_else(Vec::new, distance);
-        let (lambda, radius) = worst.map_or((f64::NAN, f64::NAN), |w| (w.lambda, w.divergence));
+        let (lambda, radius, threshold) =
+            worst.map_or((f64::NAN, f64::NAN, f64::NAN), |w| (w.lambda, w.divergence, w.threshold));
         Ok(Fit {
             intercept,
             coefficients,
@@ -525,6 +528,7 @@ impl<'a> Linear<'a> {
             mean_loss,
             lambda,
             radius,
+            threshold,
             effective_sample_size: n as f64 / uneven,
             iterations,
             seconds,

@@ -303,39 +303,14 @@ impl Validation {
         shift: &Shift,
         observer: &mut dyn Observer,
     ) -> Result<Chosen> {
-        let risks = candidates.risks()?;
         let fold = self.held_out(examples, &*candidates.loss, shift)?;
-        let masses = shift.masses(examples)?;
-        let mut scores: Vec<Score> = candidates.strengths.iter().map(|s| Score::new(*s)).collect();
-        let mut status = Status::Converged;
-        for f in 0..self.folds {
-            let outside: Vec<usize> = (0..examples.len()).filter(|i| fold[*i] != f).collect();
-            let held: Vec<usize> =
-                (0..examples.len()).filter(|i| fold[*i] == f && masses[*i] > 0.0).collect();
-            let mass: Vec<f64> = held.iter().map(|i| masses[*i]).collect();
-            let (mass, _) = normalised("weights of a fold", &mass)?;
-            let (training, held_out) = (subset(examples, &outside)?, subset(examples, &held)?);
-            let mut within = |progress: &Progress<'_>| {
-                let fraction = (f as f64 + progress.fraction) / self.folds as f64;
-                observer.progress(&Progress { phase: "validating", fraction, ..*progress })
-            };
-            let flow = candidates.fit_all(&training, &risks, &mut within, &mut |k, fit| {
-                if !fit.status.is_converged() {
-                    scores[k].not_converged += 1;
-                    status = if status.is_converged() { fit.status } else { status };
-                }
-                let model = LinearModel::new(candidates.loss.clone(), fit.intercept, fit.coefficients)?;
-                scores[k].folds.push(shift.score(&held, &model.losses(&held_out)?, &mass)?);
-                Ok(())
-            })?;
-            if flow == Flow::Stop {
-                return Ok(Chosen { scores: Vec::new(), best: 0, status: Status::Interrupted });
-            }
-        }
-        scores.iter_mut().for_each(Score::finish);
-        let lowest = scores.iter().enumerate().min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
-        let best = lowest.map_or(0, |(k, _)| k);
-        Ok(Chosen { scores, best, status })
+        let splits: Vec<Split> = (0..self.folds)
+            .map(|f| {
+                let (held, fitted) = (0..examples.len()).partition(|i| fold[*i] == f);
+                Split { fitted, held }
+            })
+            .collect();
+        choose_in(&splits, examples, candidates, shift, observer)
     }
 
     /// The fold, counted from 0, in which each example is held out.
@@ -378,6 +353,86 @@ impl Validation {
         }
         Ok(fold)
     }
+}
+
+/// Rows to fit to and rows to score, by their indices; a row may be in one, in both or in none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Those that models are fitted to.
+    pub fitted: Vec<usize>,
+    /// Those whose losses are the score.
+    pub held: Vec<usize>,
+}
+
+/// [`Validation::choose`] with splits of one's own, such as blocks of time.
+///
+/// ```
+/// use fenchel::optim::Silent;
+/// use fenchel::robust::validation::{Candidates, Shift, Split, choose_in};
+/// use fenchel::robust::{Examples, Strength, loss};
+/// use fenchel::divergence;
+///
+/// let examples = Examples::new(1, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0])?;
+/// let last = Split { fitted: vec![0, 1, 2, 3], held: vec![4, 5] };
+/// let radii = [0.0, 0.1].map(Strength::Radius).to_vec();
+/// let candidates = Candidates::new(loss::parse("squared")?, divergence::parse("kl")?, radii);
+/// let chosen = choose_in(&[last], &examples, &candidates, &Shift::None, &mut Silent)?;
+/// assert!(chosen.scores.iter().all(|score| score.mean < 1e-9));
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Validation::choose`]; [`Error::Shape`] without splits, for one without rows that weigh something, and for an index that
+/// no example has. Standard errors are NaN for one split.
+pub fn choose_in(
+    splits: &[Split],
+    examples: &Examples,
+    candidates: &Candidates,
+    shift: &Shift,
+    observer: &mut dyn Observer,
+) -> Result<Chosen> {
+    let risks = candidates.risks()?;
+    let masses = shift.masses(examples)?;
+    if splits.is_empty() {
+        return Err(Error::shape("splits", "at least one", 0));
+    }
+    let n = examples.len();
+    if let Some(i) = splits.iter().flat_map(|split| split.fitted.iter().chain(&split.held)).find(|i| **i >= n)
+    {
+        return Err(Error::shape("rows of a split", format!("indices below {n}"), i));
+    }
+    let mut scores: Vec<Score> = candidates.strengths.iter().map(|s| Score::new(*s)).collect();
+    let mut status = Status::Converged;
+    for (f, split) in splits.iter().enumerate() {
+        let held: Vec<usize> = split.held.iter().copied().filter(|i| masses[*i] > 0.0).collect();
+        if held.is_empty() || split.fitted.is_empty() {
+            let what = format!("rows of split {}", f + 1);
+            return Err(Error::shape(what, "some to fit to, and some that weigh something to score", 0));
+        }
+        let mass: Vec<f64> = held.iter().map(|i| masses[*i]).collect();
+        let (mass, _) = normalised("weights of a fold", &mass)?;
+        let (training, held_out) = (subset(examples, &split.fitted)?, subset(examples, &held)?);
+        let mut within = |progress: &Progress<'_>| {
+            let fraction = (f as f64 + progress.fraction) / splits.len() as f64;
+            observer.progress(&Progress { phase: "validating", fraction, ..*progress })
+        };
+        let flow = candidates.fit_all(&training, &risks, &mut within, &mut |k, fit| {
+            if !fit.status.is_converged() {
+                scores[k].not_converged += 1;
+                status = if status.is_converged() { fit.status } else { status };
+            }
+            let model = LinearModel::new(candidates.loss.clone(), fit.intercept, fit.coefficients)?;
+            scores[k].folds.push(shift.score(&held, &model.losses(&held_out)?, &mass)?);
+            Ok(())
+        })?;
+        if flow == Flow::Stop {
+            return Ok(Chosen { scores: Vec::new(), best: 0, status: Status::Interrupted });
+        }
+    }
+    scores.iter_mut().for_each(Score::finish);
+    let lowest = scores.iter().enumerate().min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean));
+    let best = lowest.map_or(0, |(k, _)| k);
+    Ok(Chosen { scores, best, status })
 }
 
 /// Puts one example after another into the fold with the fewest of its group, of these into that with the fewest. A fold without
