@@ -316,7 +316,12 @@ impl Linear<'_> {
         if best.objective.is_finite() {
             exact.evaluate(&best.gamma, &mut state);
             let spread = self.first_width(&state.losses);
-            self.bound_in_the_end(&exact, spread, &mut state, &mut best)?;
+            if ended == Some(Status::Interrupted) {
+                // Who has asked to stop does not wait for the best bound.
+                self.bound_after(0, &exact, spread, &mut state, &mut best, false)?;
+            } else {
+                self.bound_in_the_end(&exact, spread, &mut state, &mut best)?;
+            }
         }
         let status = match ended {
             Some(status) => status,
