@@ -55,7 +55,7 @@ _PRECISION = """
         Newton steps of an exact fit, at most.
     max_time : float, optional, default 300.0
         Seconds, at most; None is unlimited. The best result so far is kept, with a warning.
-    random_state : int, RandomState or None
+    random_state : int, numpy.random.Generator, RandomState or None
         Seed of {seeded}. None stands for 0: the same fit every time.
     progress : bool or callable, default False
         True for a progress bar, or what is called with phase, fraction done, samples, error and the error aimed at.
