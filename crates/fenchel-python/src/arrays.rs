@@ -99,7 +99,14 @@ fn is_plain(object: &Bound<'_, PyAny>) -> bool {
 /// Refuses an array of a shape that there is no memory for: where an allocation of Rust fails, the process ends.
 pub fn expect_room<T>(shape: &[usize]) -> PyResult<()> {
     let count = shape.iter().try_fold(1_usize, |count, &n| count.checked_mul(n));
-    let fits = |count| count < ROOM || Vec::<T>::new().try_reserve_exact(count).is_ok();
+    let is_there = |count| {
+        let mut room = Vec::<T>::new();
+        // Unseen, an allocation that nothing is done with is left out, and has succeeded.
+        let found = room.try_reserve_exact(count).is_ok();
+        std::hint::black_box(&mut room);
+        found
+    };
+    let fits = |count| count < ROOM || is_there(count);
     match count.filter(|&count| isize::try_from(count).is_ok()) {
         Some(count) if fits(count) => Ok(()),
         _ => Err(PyMemoryError::new_err(format!("there is no memory for an array of shape {shape:?}"))),

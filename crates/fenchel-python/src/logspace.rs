@@ -233,7 +233,9 @@ fn weighted<'py, T: Number>(
     let lanes = Lanes::new(shape.len(), &axes(py, axis, shape.len())?);
     let out_shape = lanes.reduced_shape(&shape, keepdims);
     let is_copied = !a.is_empty() && lanes.views(a.view(), b.view()).is_none();
-    expect_room::<T>(if is_copied { &shape } else { &out_shape })?;
+    expect_room::<T>(&out_shape)?;
+    let gathered = if is_copied { shape.clone() } else { lanes.lane_shape(&shape) };
+    expect_room::<T>(&gathered)?;
     let (log, sign) = short(py, a.len() < SMALL, || {
         let count = out_shape.iter().product();
         let (mut log, mut sign) = (vec![T::NEG_INFINITY; count], vec![T::ZERO; count]);
