@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import Interrupted, InvalidInputError, InvalidTypeError, optional
+from ._values import switch
+from .errors import ConvergenceWarning, Interrupted, InvalidInputError, InvalidTypeError, optional
 
 #: A whole number, a NumPy generator (of which one number is drawn), or None for a seed from the system.
 Seed = int | np.random.Generator | None
@@ -38,7 +42,7 @@ def reporting(progress: bool | Report) -> Iterator[Report | None]:
     if callable(progress):
         yield progress
         return
-    if not progress:
+    if not switch("progress", progress):
         yield None
         return
     tqdm = optional("tqdm.auto", "progress")
@@ -51,6 +55,17 @@ def reporting(progress: bool | Report) -> Iterator[Report | None]:
             bar.refresh()
 
         yield report
+
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
+
+def warn(message: str, category: type[ConvergenceWarning] = ConvergenceWarning) -> None:
+    """Warns at the line that called this package, however deep in it this is called."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def raise_stopped(stopped: BaseException, result: Any) -> NoReturn:

@@ -209,7 +209,7 @@ def _number(value: object, what: str) -> float:
     if not isinstance(value, (str, bytes, bool)):
         try:
             return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
     raise InvalidTypeError(f"{what} is {value!r:.60}; it must be a number")
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, overload
 from numpy.typing import ArrayLike
 
 from . import _engine
+from ._values import switch
 
 __all__ = ["log_softmax", "logaddexp", "logmeanexp", "logsubexp", "logsumexp", "softmax"]
 
@@ -99,7 +100,7 @@ def logsumexp(
     >>> float(fenchel.logsumexp([1000.0, 1001.0], b=[1.0, -1.0], return_sign=True)[1])
     -1.0
     """
-    return _engine.logsumexp(a, axis, b, keepdims, return_sign)
+    return _engine.logsumexp(a, axis, b, switch("keepdims", keepdims), switch("return_sign", return_sign))
 
 
 def logmeanexp(a: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -125,7 +126,7 @@ def logmeanexp(a: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> float(fenchel.logmeanexp([-2000.0, -2000.0]))
     -2000.0
     """
-    return _engine.logmeanexp(a, axis, keepdims)
+    return _engine.logmeanexp(a, axis, switch("keepdims", keepdims))
 
 
 def softmax(x: ArrayLike, axis: Axis = None) -> Any:

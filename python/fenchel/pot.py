@@ -12,14 +12,14 @@ tolerance, which is verified. Arguments that set steps (``max_iter``, ``batch_si
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _engine
 from ._runs import Seed
-from .errors import InvalidInputError, UnknownNameError, optional
+from .errors import InvalidInputError, InvalidTypeError, UnknownNameError, optional
 from .transport import _inputs
 from .transport.semidiscrete import semidiscrete
 
@@ -115,14 +115,14 @@ decreasing_reg_exponent, max_cost, polyak_average
     >>> bool(abs(g.mean()) < 1e-12)
     True
     """
-    atoms, w = _numpy(X_target), _weights(a_target)
+    atoms, w, reg = _numpy(X_target), _weights(a_target), _strength(reg)
     result = semidiscrete(
         _sampler(sampler_source, X_target),
         atoms,
         target_weights=w,
         reference=w,
         cost=_metric(metric, X_target),
-        divergence="kl" if _strength(reg) > 0 else "none",
+        divergence="kl" if reg > 0 else "none",
         temperature=reg if reg > 0 else 1.0,
         tolerance=tolerance,
         seed=seed,
@@ -238,21 +238,27 @@ def semidiscrete_c_transform(
 def _plan(
     X_target: Any, X_source: Any, potential: Any, a_target: Any, metric: Any, reg: float
 ) -> tuple[_engine.Plan, NDArray[np.float64]]:
+    reg = _strength(reg)
     plan = _engine.Plan.of_potential(
         _numpy(X_target),
-        np.atleast_1d(_numbers(potential, "semi_dual_potential")),
+        _numbers(potential, "semi_dual_potential"),
         _weights(a_target),
         _inputs.cost(_metric(metric, X_target)),
-        "kl" if _strength(reg) > 0 else "none",
+        "kl" if reg > 0 else "none",
         reg if reg > 0 else 1.0,
     )
     return plan, _inputs.points(_detached(X_source), "X_source")
 
 
-def _strength(reg: float) -> float:
-    if not 0 <= reg < float("inf"):
+def _strength(reg: Any) -> float:
+    """reg as a number, which tensors and arrays of one entry may be."""
+    try:
+        found = float(reg)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidTypeError(f"reg is {reg!r:.60}; it must be a finite number of at least 0") from None
+    if not 0 <= found < float("inf"):
         raise InvalidInputError(f"reg is {reg}; it must be a finite number of at least 0")
-    return reg
+    return found
 
 
 def _detached(values: Any) -> Any:
@@ -265,7 +271,10 @@ def _numpy(X_target: Any) -> NDArray[np.float64]:
 
 
 def _numbers(values: Any, name: str) -> NDArray[np.float64]:
-    return cast(NDArray[np.float64], _inputs.weights(_detached(values), name))
+    found = _inputs.weights(_detached(values), name)
+    if found is None:
+        raise InvalidTypeError(f"{name} is None; it must be an array of numbers")
+    return found
 
 
 def _weights(a_target: Any) -> NDArray[np.float64] | None:
@@ -273,13 +282,16 @@ def _weights(a_target: Any) -> NDArray[np.float64] | None:
 
 
 def _like(model: Any, array: NDArray[np.float64]) -> Any:
-    """The numbers as an array of the kind, precision and place of `model`."""
+    """The numbers as an array of the kind, precision and place of `model`; in double precision where that has whole numbers."""
     if type(model).__module__.split(".")[0] == "torch":
         import torch
 
-        return torch.as_tensor(array, dtype=model.dtype, device=model.device)
+        dtype = model.dtype if model.dtype.is_floating_point else torch.float64
+        return torch.as_tensor(array, dtype=dtype, device=model.device)
     if not isinstance(model, np.ndarray) and hasattr(model, "__array_namespace__"):
-        return model.__array_namespace__().asarray(array, dtype=model.dtype, device=model.device)
+        xp = model.__array_namespace__()
+        dtype = model.dtype if xp.isdtype(model.dtype, "real floating") else xp.float64
+        return xp.asarray(array, dtype=dtype, device=model.device)
     single = isinstance(model, np.ndarray) and model.dtype.kind == "f" and model.dtype.itemsize <= 4
     return array.astype(model.dtype) if single else array
 
@@ -289,6 +301,8 @@ def _metric(metric: Any, model: Any) -> Any:
         return "sqeuclidean"
     if callable(metric):
         return lambda x, y: _detached(metric(_like(model, x), _like(model, y)))
+    if not isinstance(metric, str):
+        raise InvalidTypeError(f"metric is of type {type(metric).__name__}; it must be a name or a function of x and y")
     if metric in _METRICS:
         return _METRICS[metric]
     try:
@@ -306,8 +320,8 @@ def _metric(metric: Any, model: Any) -> Any:
 def _sampler(sampler: Any, model: Any) -> Any:
     if callable(sampler):
         return lambda _, n: _detached(sampler(n))
-    if sampler in _SAMPLERS:
+    if isinstance(sampler, str) and sampler in _SAMPLERS:
         return _SAMPLERS[sampler]
     raise InvalidInputError(
-        f"sampler_source is {sampler!r}; it must be a function or one of {', '.join(map(repr, _SAMPLERS))}"
+        f"sampler_source is {sampler!r:.60}; it must be a function or one of {', '.join(map(repr, _SAMPLERS))}"
     )

@@ -115,7 +115,7 @@ def test_parameters_outside_their_domain(make, message):
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("wrong", ["0.1", b"0.1", None, [0.1], np.array([0.1, 0.2]), 1j, True, {}])
+@pytest.mark.parametrize("wrong", ["0.1", b"0.1", None, [0.1], np.array([0.1, 0.2]), 1j, True, {}, 10**400])
 def test_parameters_of_a_wrong_type(wrong):
     for make, what in [
         (fenchel.SafeKL, "rho of SafeKL"),

@@ -390,6 +390,39 @@ def test_what_is_not_real_numbers(name):
         function([[1.0, 2.0], [3.0]])
 
 
+def test_switches():
+    a = np.zeros((2, 3))
+    for yes in (True, np.True_, 1):
+        assert fenchel.logsumexp(a, 0, keepdims=yes).shape == fenchel.logmeanexp(a, 0, keepdims=yes).shape == (1, 3)
+        assert len(fenchel.logsumexp(a, return_sign=yes)) == 2
+    for name in ("keepdims", "return_sign"):
+        for wrong in (None, "True", 2, [True]):
+            with pytest.raises(fenchel.errors.InvalidTypeError, match=f"^{name} is .*; it must be True or False"):
+                fenchel.logsumexp(a, **{name: wrong})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_larger_than_memory(dtype):
+    """An error that can be caught, as NumPy's, not the end of the process."""
+    many = np.broadcast_to(dtype(0.0), (10**14,))
+    row, column = np.broadcast_to(dtype(0.0), (1, 10**7)), np.broadcast_to(dtype(0.0), (10**8, 1))
+    beyond = np.broadcast_to(dtype(0.0), (2**40, 1)), np.broadcast_to(dtype(0.0), (1, 2**40))
+    calls = [
+        lambda: fenchel.softmax(many),
+        lambda: fenchel.log_softmax(many),
+        lambda: fenchel.smoothmax(many),
+        lambda: fenchel.sparsemax(many),
+        lambda: fenchel.logsumexp(many, axis=()),
+        lambda: fenchel.logaddexp(row, column),
+        lambda: fenchel.logsumexp(row, b=column),
+        lambda: fenchel.logsubexp(*beyond),
+        lambda: fenchel.logsumexp(beyond[0], b=beyond[1]),
+    ]
+    for call in calls:
+        with pytest.raises(MemoryError, match="no memory for an array of shape"):
+            call()
+
+
 def test_wrong_axes():
     for function in (fenchel.logsumexp, fenchel.softmax, fenchel.log_softmax, fenchel.logmeanexp):
         for axis, message in [

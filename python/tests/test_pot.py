@@ -5,7 +5,7 @@ import numpy as np
 import ot.semidiscrete
 import pytest
 import torch
-from fenchel.errors import InvalidInputError, ShapeError, UnknownNameError
+from fenchel.errors import ConvergenceWarning, InvalidInputError, InvalidTypeError, ShapeError, UnknownNameError
 
 RNG = np.random.default_rng(0)
 TARGET = RNG.uniform(size=(9, 2))
@@ -89,6 +89,25 @@ def test_solutions_of_functions():
     np.testing.assert_allclose(np.diff(one), differences, atol=5e-3)
 
 
+def test_whole_numbers():
+    """Atoms that are whole numbers: potentials and what is made of them are not."""
+    atoms, x, g = np.array([[0], [1], [5]]), np.array([[0.4], [0.7]]), np.array([0.25, 0.0, 0.5])
+    for name in EVALUATIONS:
+        f = getattr(fenchel.pot, name)
+        expected = f(atoms.astype(float), x, g, reg=0.5)
+        np.testing.assert_array_equal(f(torch.tensor(atoms), torch.tensor(x), torch.tensor(g), reg=0.5).numpy(), expected)
+        own = f(torch.tensor(atoms), torch.tensor(x), g, metric=lambda x, y: torch.cdist(x, y) ** 2, reg=0.5)
+        np.testing.assert_allclose(own.numpy(), expected, rtol=1e-12)
+    found = fenchel.pot.solve_semidiscrete(torch.tensor(atoms), tolerance=0.1)
+    np.testing.assert_array_equal(found.numpy(), fenchel.pot.solve_semidiscrete(atoms, tolerance=0.1))
+
+
+def test_warnings_are_of_the_line_that_calls():
+    with pytest.warns(ConvergenceWarning, match="max_time") as warned:
+        fenchel.pot.solve_semidiscrete(RNG.normal(size=(3000, 2)), tolerance=1e-5, max_seconds=0.1)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
 def test_log_and_precision():
     g, info = fenchel.pot.solve_semidiscrete(torch.tensor(TARGET, dtype=torch.float32), log=True, reg=0.05)
     assert g.dtype == torch.float32
@@ -111,5 +130,16 @@ def test_mistakes_are_named():
         fenchel.pot.solve_semidiscrete(TARGET, reg=-1)
     with pytest.raises(UnknownNameError, match="unknown cost 'euclidian'"):
         fenchel.pot.semidiscrete_ot_map(TARGET, SAMPLES, POTENTIAL, metric="euclidian")
+    for wrong in (3, ["euclidean"], None):
+        with pytest.raises((InvalidTypeError, InvalidInputError), match="sampler_source is "):
+            fenchel.pot.solve_semidiscrete(TARGET, wrong)
+    for wrong in (3, ["euclidean"], {}):
+        with pytest.raises(InvalidTypeError, match="metric is of type"):
+            fenchel.pot.semidiscrete_ot_map(TARGET, SAMPLES, POTENTIAL, metric=wrong)
+    for wrong in (None, "a", 10**400, np.zeros(2)):
+        with pytest.raises(InvalidTypeError, match="reg is "):
+            fenchel.pot.semidiscrete_ot_map(TARGET, SAMPLES, POTENTIAL, reg=wrong)
+    with pytest.raises(InvalidTypeError, match="semi_dual_potential is None"):
+        fenchel.pot.semidiscrete_ot_map(TARGET, SAMPLES, None)
     with pytest.raises(ShapeError, match="9 numbers"):
         fenchel.pot.semidiscrete_ot_map(TARGET, SAMPLES, POTENTIAL[:4])

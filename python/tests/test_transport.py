@@ -179,9 +179,27 @@ def test_saved_loaded_and_pickled(tmp_path):
         load(tmp_path / "run")
     with pytest.raises(DataFileError, match="nowhere"):
         load(tmp_path / "nowhere")
+    with pytest.raises(InvalidTypeError, match="directory is None; it must be a path"):
+        load(None)
     (tmp_path / "run" / "plan.json").write_text("{")
     with pytest.raises(fenchel.FenchelError):
         load(tmp_path / "run")
+
+
+def test_costs_are_not_taken_for_each_other(tmp_path):
+    """A function of the name of a cost that the engine has is not that cost, before and after."""
+
+    def l1(x, y):
+        return 3 * own_cost(x, y)
+
+    result = semidiscrete("gaussian", ATOMS, cost=l1, tolerance=2e-2)
+    result.save(tmp_path / "own")
+    with pytest.raises(UnknownNameError, match="l1"):
+        load(tmp_path / "own")
+    assert load(tmp_path / "own", l1).c_transform([1.0, 1.0]) == result.c_transform([1.0, 1.0])
+    semidiscrete("gaussian", ATOMS, cost="l1", tolerance=2e-2).save(tmp_path / "named")
+    with pytest.raises(InvalidInputError, match="the cost is 'l1', which has a name"):
+        load(tmp_path / "named", l1)
 
 
 def test_points_of_any_shape():
@@ -197,6 +215,13 @@ def test_points_of_any_shape():
         result.weights([[1.0, 2.0, 3.0]])
     with pytest.raises(NonFiniteError, match="point 1, coordinate 0"):
         result.assign([[0.0, 0.0], [np.nan, 1.0]])
+    np.testing.assert_array_equal(result.weights(np.array(many, dtype=">f8")), result.weights(many))
+    for method in (result.weights, result.assign, result.map, result.c_transform):
+        for wrong in (None, "a", [["a", "b"]], [1j, 1j], object()):
+            with pytest.raises(InvalidTypeError, match="x is "):
+                method(wrong)
+    with pytest.raises(InvalidInputError, match="x cannot be made an array"):
+        result.map([[1.0], [1.0, 2.0]])
 
 
 def test_atoms_without_mass():
@@ -236,6 +261,20 @@ def test_atoms_without_mass():
         ({"max_seconds": -1.0}, InvalidInputError, "max_seconds is -1"),
         ({"memory": "lots"}, InvalidInputError, "memory is 'lots'"),
         ({"memory": 1.5}, InvalidTypeError, "memory is of type float"),
+        ({"memory": -1}, InvalidInputError, "memory is -1; it must be at least 1"),
+        ({"memory": 2**64}, InvalidInputError, "less than 2"),
+        ({"temperature": 10**400}, InvalidInputError, "temperature is 'inf'"),
+        ({"tolerance": "tight"}, InvalidTypeError, "tolerance is 'tight'"),
+        ({"tolerance": 10**400}, InvalidInputError, "tolerance is 1000"),
+        ({"max_seconds": [1]}, InvalidTypeError, "max_seconds is"),
+        ({"solver": np.zeros(2)}, InvalidTypeError, "solver is of type ndarray"),
+        ({"solver": "asgd", "batch": float("nan")}, InvalidTypeError, "batch is nan"),
+        ({"solver": "asgd", "batch": 2**63}, InvalidInputError, "batch is 9223372036854775808"),
+        ({"solver": "asgd", "batch": 2**31}, InvalidInputError, "batch is 2147483648; it must be at most 268435456"),
+        ({"solver": "asgd", "step_rule": np.zeros(2)}, InvalidInputError, "step_rule is"),
+        ({"progress": "yes"}, InvalidTypeError, "progress is 'yes'; it must be True or False"),
+        ({"checkpoint": 3}, InvalidTypeError, "checkpoint is 3; it must be a path"),
+        ({"resume": object()}, InvalidTypeError, "it must be a path"),
         ({"solver": "sgd"}, InvalidInputError, "'auto' or 'asgd'"),
         ({"steps": 10}, InvalidInputError, "add solver='asgd'"),
         ({"solver": "asgd", "step_rule": "best"}, InvalidInputError, "practical-decaying"),
@@ -313,6 +352,99 @@ def test_interrupted_within_a_second(source):
     assert result.status == "interrupted"
     assert np.isfinite(result.potential).all()
     assert result.interval.lower <= result.interval.upper
+
+
+def test_interrupted_twice():
+    """Ctrl-C pressed again before the run has ended does not lose what there was."""
+    code = """
+import os, signal, threading, time
+import fenchel, numpy as np
+from fenchel.transport import semidiscrete
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def press():
+    time.sleep(1.0)
+    for _ in range(4):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.06)
+atoms = np.random.default_rng(0).normal(size=(20_000, 3))
+pressing = threading.Thread(target=press)
+pressing.start()
+try:
+    semidiscrete("gaussian", atoms, divergence="none", tolerance=1e-5)
+except fenchel.Interrupted as stopped:
+    print(stopped.result.status)
+"""
+    # The last may come after the end, on a fast machine: then it is an interrupt like any other.
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "interrupted\n", run.stderr
+
+
+CALLED_BACK = """
+import sys
+import numpy as np, fenchel
+from fenchel.pot import semidiscrete_c_transform
+from fenchel.transport import semidiscrete
+atoms = np.array([[-1.0, 0.0], [1.0, 0.2], [0.3, 1.0]])
+named = semidiscrete("gaussian", atoms, tolerance=0.1, seed=1)
+calls = [0]
+def engine():
+    calls[0] += 1
+    u = np.arange(30_000.0).reshape(300, 100)
+    expected = fenchel.smoothmax(u[:3], "chi2").value
+    assert (fenchel.smoothmax(u, "chi2").value[:3] == expected).all()
+    fenchel.logsumexp(u), fenchel.softmax(u, 0)
+    assert (named.weights(atoms).sum(axis=1).round(9) == 1).all()
+    if calls[0] < 4:
+        seen = []
+        again = semidiscrete("gaussian", atoms, tolerance=0.1, seed=1, progress=lambda *said: seen.append(said))
+        assert (again.potential == named.potential).all()
+def cost(x, y):
+    engine()
+    return abs(x[:, None] - y).sum(-1)
+def draw(rng, n):
+    engine()
+    return rng.standard_normal((n, 2))
+for threads in (1, 2):
+    with fenchel.threads(threads):
+        calls[0] = 0
+        semidiscrete(draw, atoms, tolerance=0.1)
+        calls[0] = 0
+        semidiscrete("gaussian", atoms, cost=cost, tolerance=0.1)
+        calls[0] = 0
+        semidiscrete_c_transform(atoms, atoms, np.zeros(3), metric=cost)
+print("done")
+"""
+
+
+def test_functions_that_call_the_engine():
+    """In one thread and in several: nothing waits for a thread that waits for it."""
+    run = subprocess.run([sys.executable, "-c", CALLED_BACK], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "done\n", run.stderr
+
+
+def test_exceptions_are_of_their_own_call():
+    """An exception that a Ctrl-C has overtaken does not come up in the next call."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def cost(x, y):
+        if (x > 10).any():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+            raise ZeroDivisionError
+        return own_cost(x, y)
+
+    result = semidiscrete("gaussian", ATOMS, cost=cost, tolerance=5e-2)
+    expected = result.weights(ATOMS)
+    with pytest.raises(KeyboardInterrupt):
+        result.weights([[11.0, 0.0]])
+    np.testing.assert_array_equal(result.weights(ATOMS), expected)
+
+
+def test_more_weights_than_memory():
+    """An error that can be caught, not the end of the process."""
+    result = semidiscrete("gaussian", np.random.default_rng(0).normal(size=(1000, 2)), tolerance=0.2)
+    with pytest.raises(MemoryError, match=r"\[100000000, 1000\]"):
+        result.weights(np.broadcast_to(0.0, (100_000_000, 2)))
 
 
 def test_other_threads_go_on():

@@ -7,9 +7,13 @@ use numpy::ndarray::{
     RawData,
 };
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt};
+
+/// Memory for fewer numbers than this is not asked for beforehand.
+const ROOM: usize = 1 << 20;
 
 /// The two types of numbers that the engine computes with.
 pub trait Number: Real + Element + Into<f64> {}
@@ -90,6 +94,23 @@ fn is_plain(object: &Bound<'_, PyAny>) -> bool {
     object.is_exact_instance_of::<PyFloat>()
         || object.is_exact_instance_of::<PyInt>()
         || object.is_exact_instance_of::<PyBool>()
+}
+
+/// Refuses an array of a shape that there is no memory for: where an allocation of Rust fails, the process ends.
+pub fn expect_room<T>(shape: &[usize]) -> PyResult<()> {
+    let count = shape.iter().try_fold(1_usize, |count, &n| count.checked_mul(n));
+    let is_there = |count| {
+        let mut room = Vec::<T>::new();
+        // Unseen, an allocation that nothing is done with is left out, and has succeeded.
+        let found = room.try_reserve_exact(count).is_ok();
+        std::hint::black_box(&mut room);
+        found
+    };
+    let fits = |count| count < ROOM || is_there(count);
+    match count.filter(|&count| isize::try_from(count).is_ok()) {
+        Some(count) if fits(count) => Ok(()),
+        _ => Err(PyMemoryError::new_err(format!("there is no memory for an array of shape {shape:?}"))),
+    }
 }
 
 /// A number given as an argument.

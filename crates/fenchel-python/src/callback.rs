@@ -1,5 +1,6 @@
 //! Python functions that the engine calls.
 
+use crate::errors::OrRaise;
 use fenchel::Error;
 use pyo3::prelude::*;
 use std::fmt;
@@ -26,10 +27,12 @@ impl Failure {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// The result of the engine, or the exception that is behind its error.
+    /// The result of the engine, unless an exception is behind it.
     pub fn explains<T>(&self, py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
-        let behind = self.take();
-        result.map_err(|error| behind.unwrap_or_else(|| crate::errors::raised(py, error)))
+        match self.take() {
+            Some(behind) => Err(behind),
+            None => result.or_raise(py),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Log-sum-exp and its family over axes.
 
-use crate::arrays::{Floating, Lanes, Number, Pair, axes, each_matrix, each_matrix_pair, side_by_side};
+use crate::arrays::{
+    Floating, Lanes, Number, Pair, axes, each_matrix, each_matrix_pair, expect_room, side_by_side,
+};
 use crate::errors::OrRaise;
 use crate::run::{SMALL, short};
 use fenchel::logspace::{self, LogSumExp, MatrixView};
@@ -142,6 +144,7 @@ fn reduced<'py, T: Number>(
 ) -> PyResult<ArrayD<T>> {
     let lanes = Lanes::new(a.ndim(), &axes(py, axis, a.ndim())?);
     let shape = lanes.reduced_shape(a.shape(), keepdims);
+    expect_room::<T>(&shape)?;
     let view = a.as_array();
     let numbers = short(py, a.len() < SMALL, || {
         let mut out = vec![T::ZERO; shape.iter().product()];
@@ -229,6 +232,10 @@ fn weighted<'py, T: Number>(
     let (a, b) = pair.expect("the shape is common to both");
     let lanes = Lanes::new(shape.len(), &axes(py, axis, shape.len())?);
     let out_shape = lanes.reduced_shape(&shape, keepdims);
+    let is_copied = !a.is_empty() && lanes.views(a.view(), b.view()).is_none();
+    expect_room::<T>(&out_shape)?;
+    let gathered = if is_copied { shape.clone() } else { lanes.lane_shape(&shape) };
+    expect_room::<T>(&gathered)?;
     let (log, sign) = short(py, a.len() < SMALL, || {
         let count = out_shape.iter().product();
         let (mut log, mut sign) = (vec![T::NEG_INFINITY; count], vec![T::ZERO; count]);
@@ -269,10 +276,11 @@ fn weighted<'py, T: Number>(
     returned(py, log)
 }
 
+/// The shape that two broadcast to.
 fn common_shape(py: Python<'_>, a: (&str, &[usize]), b: (&str, &[usize])) -> PyResult<Vec<usize>> {
     let ndim = a.1.len().max(b.1.len());
     let length = |shape: &[usize], k: usize| (k + shape.len()).checked_sub(ndim).map_or(1, |k| shape[k]);
-    (0..ndim)
+    let shape = (0..ndim)
         .map(|k| match (length(a.1, k), length(b.1, k)) {
             (n, m) if n == m || m == 1 => Ok(n),
             (1, m) => Ok(m),
@@ -281,8 +289,10 @@ fn common_shape(py: Python<'_>, a: (&str, &[usize]), b: (&str, &[usize])) -> PyR
                 Err(fenchel::Error::shape(b.0, expected, format!("{:?}", b.1)))
             }
         })
-        .collect::<fenchel::Result<_>>()
-        .or_raise(py)
+        .collect::<fenchel::Result<Vec<_>>>()
+        .or_raise(py)?;
+    expect_room::<()>(&shape)?;
+    Ok(shape)
 }
 
 /// log(exp(a) + exp(b)), number by number.
@@ -318,6 +328,7 @@ fn pairwise<'py, T: Number>(
     f: impl Fn(T, T) -> T + Sync,
 ) -> PyResult<Bound<'py, PyAny>> {
     let shape = common_shape(py, ("x1", a.shape()), ("x2", b.shape()))?;
+    expect_room::<T>(&shape)?;
     let (a, b) = (a.as_array(), b.as_array());
     let out = short(py, shape.iter().product::<usize>() < SMALL, || {
         let (a, b) = (a.broadcast(IxDyn(&shape)), b.broadcast(IxDyn(&shape)));
@@ -364,6 +375,7 @@ fn mapped<'py, T: Number>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let lanes = Lanes::new(x.ndim(), &axes(py, axis, x.ndim())?);
     let view = x.as_array();
+    expect_room::<T>(x.shape())?;
     let out = short(py, x.len() < SMALL, || {
         let mut out = ArrayD::from_elem(view.raw_dim(), T::ZERO);
         if view.is_empty() {

@@ -1,11 +1,12 @@
 //! Where long work runs: in a pool of threads of this module, without the interpreter lock, watched for Ctrl-C.
 
 use crate::errors::{exception, invalid};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,13 +27,17 @@ fn pool(py: Python<'_>) -> PyResult<Arc<ThreadPool>> {
         if let Some(pool) = &slot.0 {
             return Ok(pool.clone());
         }
-        let build =
-            ThreadPoolBuilder::new().num_threads(slot.1).thread_name(|i| format!("fenchel-{i}")).build();
-        build.map(|pool| slot.0.insert(Arc::new(pool)).clone())
+        build(slot.1).map(|pool| slot.0.insert(Arc::new(pool)).clone())
     };
-    made.map_err(|error| {
-        exception(py, "FenchelError", format!("the threads to work in cannot be started: {error}"))
-    })
+    made.map_err(|error| not_started(py, error))
+}
+
+fn build(threads: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("fenchel-{i}")).build()
+}
+
+fn not_started(py: Python<'_>, error: ThreadPoolBuildError) -> PyErr {
+    exception(py, "FenchelError", format!("the threads to work in cannot be started: {error}"))
 }
 
 /// Sets the number of threads; 0 stands for the number of processors that this process may use. What was asked for before.
@@ -65,10 +70,19 @@ pub fn after_fork() {
     }
 }
 
+/// Whether a function of Python that the engine called is what calls the engine now. Its thread must not wait for others of its
+/// pool, which may all be waiting for functions of Python, nor take up their work meanwhile, which may call the same function.
+fn is_called_back() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
 /// Runs short work: at once if it is `small`, else in the pool without the interpreter lock.
 pub fn short<T: Send>(py: Python<'_>, small: bool, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     if small {
         return Ok(work());
+    }
+    if is_called_back() {
+        return long(py, &AtomicBool::new(false), |_| Ok(()), work).map(|(result, _)| result);
     }
     let pool = pool(py)?;
     Ok(py.detach(|| pool.install(work)))
@@ -82,40 +96,65 @@ pub fn short<T: Send>(py: Python<'_>, small: bool, work: impl FnOnce() -> T + Se
 pub fn long<T: Send>(
     py: Python<'_>,
     stop: &AtomicBool,
-    mut meanwhile: impl FnMut(Python<'_>) -> PyResult<()>,
+    meanwhile: impl FnMut(Python<'_>) -> PyResult<()>,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<(T, Option<PyErr>)> {
-    let pool = pool(py)?;
     let (sender, receiver) = channel();
+    let job = move || {
+        // Nobody to receive is impossible: the receiver waits below.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    };
+    if is_called_back() {
+        let pool = build(1).map_err(|error| not_started(py, error))?;
+        return std::thread::scope(|scope| {
+            scope.spawn(|| pool.install(job));
+            awaited(py, stop, meanwhile, receiver)
+        });
+    }
+    let pool = pool(py)?;
+    pool.in_place_scope(|scope| {
+        scope.spawn(|_| job());
+        awaited(py, stop, meanwhile, receiver)
+    })
+}
+
+/// What the work sends, and the exception that stopped it.
+fn awaited<T: Send>(
+    py: Python<'_>,
+    stop: &AtomicBool,
+    mut meanwhile: impl FnMut(Python<'_>) -> PyResult<()>,
+    receiver: Receiver<std::thread::Result<T>>,
+) -> PyResult<(T, Option<PyErr>)> {
     // A receiver is not `Sync`, but it may move to where the lock is not held and back.
     let receiver = Mutex::new(receiver);
     let mut stopped: Option<PyErr> = None;
-    let result = pool.in_place_scope(|scope| {
-        scope.spawn(move |_| {
-            // Nobody to receive is impossible: the receiver waits below.
-            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    loop {
+        let received = py.detach(|| {
+            let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            receiver.recv_timeout(EVERY)
         });
-        loop {
-            let received = py.detach(|| {
-                let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
-                receiver.recv_timeout(EVERY)
-            });
-            match received {
-                Ok(Ok(result)) => return Ok(result),
-                Err(RecvTimeoutError::Timeout) => {
-                    if stopped.is_none()
-                        && let Err(error) = py.check_signals().and_then(|()| meanwhile(py))
-                    {
-                        stop.store(true, Ordering::Relaxed);
-                        stopped = Some(error);
-                    }
-                }
-                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
-                    let message = "the engine failed; please report this".to_owned();
-                    return Err(exception(py, "FenchelError", message));
-                }
+        if stopped.is_some() {
+            // Ctrl-C pressed again cannot stop it sooner, and must not lose what there is.
+            if let Err(error) = py.check_signals()
+                && !error.is_instance_of::<PyKeyboardInterrupt>(py)
+            {
+                stopped = Some(error);
             }
         }
-    })?;
-    Ok((result, stopped))
+        match received {
+            Ok(Ok(result)) => return Ok((result, stopped)),
+            Err(RecvTimeoutError::Timeout) => {
+                if stopped.is_none()
+                    && let Err(error) = py.check_signals().and_then(|()| meanwhile(py))
+                {
+                    stop.store(true, Ordering::Relaxed);
+                    stopped = Some(error);
+                }
+            }
+            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                let message = "the engine failed; please report this".to_owned();
+                return Err(exception(py, "FenchelError", message));
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Smooth maxima and entmax over an axis.
 
-use crate::arrays::{Floating, Lanes, Number, axes, number};
+use crate::arrays::{Floating, Lanes, Number, axes, expect_room, number};
 use crate::errors::{OrRaise, exception, invalid};
 use crate::logspace::{returned, shaped};
 use crate::run::{SMALL, long};
@@ -162,6 +162,7 @@ impl<'a, T: Number> Rows<'a, T> {
         let over = axes(py, axis, u.ndim())?;
         let lanes = Lanes::new(u.ndim(), &over);
         let columns = over.iter().map(|&k| u.shape()[k]).product();
+        expect_room::<T>(u.shape())?;
         let in_order = over.iter().copied().eq(u.ndim() - over.len()..u.ndim());
         // (`PyArray::as_slice` is in the order of the memory, which columns may come first in.)
         let numbers = match u.as_array().to_slice() {

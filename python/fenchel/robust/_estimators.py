@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from .. import _engine, errors
 from .._arrays import floating
-from .._runs import raise_stopped, reporting
+from .._runs import raise_stopped, reporting, warn
 from ..logspace import softmax
 from ._settings import Strength, divergence_name, loss_name, settings, strength
 
@@ -237,7 +236,7 @@ class Linear(BaseEstimator):
         if self.status_ != "converged":
             message = f"{type(self).__name__} has not converged ({self.status_}): {_ENDINGS[self.status_]}; "
             message += f"the objective {self.objective_:.6g} may be up to {self.gap_:.2g} above the least"
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+            warn(message, ConvergenceWarning)
         return result
 
     def _take(self, result: dict[str, Any], weights: Any, classes: int | None) -> None:

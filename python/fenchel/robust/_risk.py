@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _engine
 from ..divergences import DivergenceLike
 from ..errors import InvalidInputError
-from ._settings import divergence_name, number
+from .._values import number
+from ._settings import divergence_name
 
 __all__ = ["WorstCase", "risk"]
 

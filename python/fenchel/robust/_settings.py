@@ -4,58 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from .. import _engine
+from .._values import number, switch, whole
 from ..divergences import DivergenceLike, name_of
 from ..errors import InvalidInputError, InvalidTypeError
 
 #: The radius where nothing is said.
 RADIUS = 0.1
-
-
-def number(
-    name: str,
-    value: Any,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    optional: bool = False,
-) -> float | None:
-    """A finite number within bounds."""
-    if value is None and optional:
-        return None
-    bounds = [(least, "at least"), (above, "above"), (below, "below")]
-    domain = " and ".join(f"{word} {bound:g}" for bound, word in bounds if bound is not None)
-    expected = f"a finite number {domain}".rstrip() + (", or None" if optional else "")
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise InvalidTypeError(f"{name} is {value!r:.60}; it must be {expected}")
-    found = float(value)
-    fits = math.isfinite(found) and (least is None or found >= least)
-    if not (fits and (above is None or found > above) and (below is None or found < below)):
-        raise InvalidInputError(f"{name} is {value}; it must be {expected}")
-    return found
-
-
-def whole(name: str, value: Any, least: int, optional: bool = False) -> int | None:
-    """A whole number, at least so large."""
-    if value is None and optional:
-        return None
-    expected = f"a whole number of at least {least}" + (", or None" if optional else "")
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise InvalidTypeError(f"{name} is {value!r:.60}; it must be {expected}")
-    if not least <= int(value) < 2**32:
-        raise InvalidInputError(f"{name} is {value}; it must be {expected}")
-    return int(value)
-
-
-def switch(name: str, value: Any) -> bool:
-    """True or False, or what NumPy has for them."""
-    if isinstance(value, Integral) and value in (0, 1) or str(value) in ("True", "False"):
-        return bool(value)
-    raise InvalidTypeError(f"{name} is {value!r:.60}; it must be True or False")
 
 
 def divergence_name(divergence: DivergenceLike) -> str:

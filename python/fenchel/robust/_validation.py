@@ -11,10 +11,11 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .. import _engine, errors
-from .._runs import raise_stopped, reporting
+from .._runs import raise_stopped, reporting, warn
+from .._values import number, whole
 from ..divergences import Divergence
 from ._estimators import Classification, ConvergenceWarning, Linear, Regression, documented, keep, seed_of
-from ._settings import RADIUS, Strength, divergence_name, number, settings, temperature, whole
+from ._settings import RADIUS, Strength, divergence_name, settings, temperature
 
 __all__ = ["RobustClassifierCV", "RobustRegressorCV"]
 
@@ -83,11 +84,10 @@ class Validated(Linear):
         self._take_scores(kind, chosen)
         self._run(X, labels, weights, loss, classes, candidates[self.best_index_])
         if chosen["status"] != "converged":
-            warnings.warn(
+            warn(
                 f"{sum(chosen['not_converged'])} of the fits that strengths were chosen by have not converged "
                 f"({chosen['status']})",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return self
 

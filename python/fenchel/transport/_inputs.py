@@ -108,10 +108,21 @@ def cost(given: Any) -> _engine.Cost:
     if isinstance(given, str):
         return _engine.Cost.named(given)
     if callable(given):
-        return _engine.Cost.callable(given, label(given))
+        name = label(given)
+        # Results know their cost by its name, which must not be taken for the engine's.
+        return _engine.Cost.callable(given, f"{name}()" if is_named(name) else name)
     raise InvalidTypeError(
         f"cost is of type {type(given).__name__}; it must be a name such as 'sqeuclidean' or a function of x and y"
     )
+
+
+def is_named(name: str) -> bool:
+    """Whether the engine has a cost of the name."""
+    try:
+        _engine.Cost.named(name)
+    except InvalidInputError:
+        return False
+    return True
 
 
 def temperature_text(given: Any) -> str:
@@ -120,6 +131,8 @@ def temperature_text(given: Any) -> str:
         return given
     try:
         return repr(float(given))
+    except OverflowError:
+        return "inf" if given > 0 else "-inf"
     except (TypeError, ValueError):
         raise InvalidTypeError(
             f"temperature is of type {type(given).__name__}; it must be a number, or text such as 'rel:0.1'"
@@ -131,7 +144,9 @@ def memory_bytes(given: Any) -> int:
     if isinstance(given, str):
         return _engine.parse_memory(given)
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool):
-        return int(given)
+        if 1 <= given < 2**63:
+            return int(given)
+        raise InvalidInputError(f"memory is {given!s:.60}; it must be at least 1 and less than 2**63, in bytes")
     raise InvalidTypeError(
         f"memory is of type {type(given).__name__}; it must be a number of bytes, or text such as '4GiB'"
     )

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _engine
+from .._arrays import floating
+from .._values import path
 from ..errors import InvalidInputError
-from ._inputs import CostFunction, cost, points
+from ._inputs import CostFunction, cost, is_named, points
 
 __all__ = ["Bounds", "HistoryPoint", "Interval", "MarginalError", "SemiDiscreteResult", "load"]
 
@@ -140,7 +142,7 @@ class SemiDiscreteResult:
 
     def _points(self, x: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         dim, _ = self._plan.shape()
-        array = np.asarray(x, dtype=np.float64)
+        array = floating(x, "x")
         one = array.ndim == 0 or (array.ndim == 1 and dim > 1)
         return points(array.reshape(1, -1) if one else array, "x"), one
 
@@ -218,7 +220,7 @@ class SemiDiscreteResult:
         DataFileError
             If they cannot be written.
         """
-        place = Path(directory)
+        place = path("directory", directory)
         _make(place)
         self._solution.save(place / "result.json", place / "plan.json")
 
@@ -284,11 +286,16 @@ def load(directory: str | os.PathLike[str], cost_function: CostFunction | None =
     ------
     DataFileError
         If a file is not there or not what it should be.
+    InvalidInputError
+        If the cost was a function and none is given, or had a name and a function is given.
     """
-    place = Path(directory)
+    place = path("directory", directory)
     own = None if cost_function is None else cost(cost_function)
     solution = _engine.Solution.load(place / "result.json", place / "plan.json", own)
-    return SemiDiscreteResult(solution, cost_function)
+    result = SemiDiscreteResult(solution, cost_function)
+    if own is not None and is_named(result.cost):
+        raise InvalidInputError(f"cost_function is given, but the cost is {result.cost!r}, which has a name; leave it out")
+    return result
 
 
 def _ends(record: dict[str, float | None]) -> tuple[float, float]:

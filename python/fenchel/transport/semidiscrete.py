@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
-from pathlib import Path
 
 from numpy.typing import ArrayLike
 
 from .. import _engine
-from .._runs import Report, Seed, raise_stopped, reporting, seed_number
+from .._runs import Report, Seed, raise_stopped, reporting, seed_number, warn
+from .._values import number, path, whole
 from ..divergences import DivergenceLike, name_of
-from ..errors import ConvergenceWarning, InvalidInputError
+from ..errors import InvalidInputError, InvalidTypeError
 from . import _inputs
 from ._inputs import CostLike, SourceLike
 from .result import SemiDiscreteResult
@@ -143,10 +142,10 @@ def semidiscrete(
     )
     settings = {
         "solver": _solver(solver, steps, batch, step_rule, oracle_error),
-        "tolerance": _number("tolerance", tolerance),
+        "tolerance": number("tolerance", tolerance),
         "seed": seed_number(seed),
         "threads": None,
-        "max_seconds": None if max_seconds is None else _number("max_seconds", max_seconds),
+        "max_seconds": number("max_seconds", max_seconds, optional=True),
         "max_samples": 1 << 24,
         "memory": bytes_allowed,
     }
@@ -154,18 +153,16 @@ def semidiscrete(
         solution, stopped = problem.solve(
             json.dumps(settings),
             report,
-            None if checkpoint is None else Path(checkpoint),
-            None if resume is None else Path(resume),
+            None if checkpoint is None else path("checkpoint", checkpoint),
+            None if resume is None else path("resume", resume),
         )
     result = SemiDiscreteResult(solution, None if isinstance(cost, str) else cost)
     if stopped is not None:
         raise_stopped(stopped, result)
     if not result.converged:
-        warnings.warn(
+        warn(
             f"transport ended as {result.status}: marginal error {result.marginal_error.l1:.2g}, value in "
-            f"[{result.interval.lower:.6g}, {result.interval.upper:.6g}], tolerance {tolerance:g}",
-            ConvergenceWarning,
-            stacklevel=2,
+            f"[{result.interval.lower:.6g}, {result.interval.upper:.6g}], tolerance {tolerance:g}"
         )
     return result
 
@@ -174,6 +171,8 @@ def _solver(
     name: str, steps: int | None, batch: int | None, step_rule: str | None, oracle_error: float | None
 ) -> object:
     given = {"steps": steps, "batch": batch, "step_rule": step_rule, "oracle_error": oracle_error}
+    if not isinstance(name, str):
+        raise InvalidTypeError(f"solver is of type {type(name).__name__}; it must be 'auto' or 'asgd'")
     if name == "auto":
         for option, value in given.items():
             if value is not None:
@@ -182,27 +181,13 @@ def _solver(
     if name != "asgd":
         raise InvalidInputError(f"solver is {name!r}; it must be 'auto' or 'asgd'")
     rule = "practical-decaying" if step_rule is None else step_rule
-    if rule not in _STEP_RULES:
+    if not isinstance(rule, str) or rule not in _STEP_RULES:
         raise InvalidInputError(f"step_rule is {rule!r}; it must be one of {', '.join(_STEP_RULES)}")
     return {
         "asgd": {
-            "steps": 100_000 if steps is None else _count("steps", steps),
-            "batch": 1 if batch is None else _count("batch", batch),
+            "steps": 100_000 if steps is None else whole("steps", steps, 1),
+            "batch": 1 if batch is None else whole("batch", batch, 1),
             "rule": rule.replace("-", "_"),
-            "oracle_error": 0.0 if oracle_error is None else _number("oracle_error", oracle_error),
+            "oracle_error": 0.0 if oracle_error is None else number("oracle_error", oracle_error),
         }
     }
-
-
-def _count(name: str, value: int) -> int:
-    if value != int(value) or value < 1:
-        raise InvalidInputError(f"{name} is {value}; it must be a whole number of at least 1")
-    return int(value)
-
-
-def _number(name: str, value: float) -> float:
-    number = float(value)
-    # Neither is a number of JSON, in which settings go to the engine.
-    if number != number or number in (float("inf"), float("-inf")):
-        raise InvalidInputError(f"{name} is {number}; it must be a finite number")
-    return number

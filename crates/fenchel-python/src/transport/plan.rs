@@ -2,6 +2,7 @@
 
 use super::cost::Cost;
 use super::source::cloud;
+use crate::arrays::expect_room;
 use crate::callback::Failure;
 use crate::errors::OrRaise;
 use crate::run::long;
@@ -123,6 +124,7 @@ impl Plan {
         let x = x.as_standard_layout();
         let dim = x.ncols().max(1);
         let points = x.as_slice().unwrap_or(&[]);
+        expect_room::<T>(&[x.nrows(), width])?;
         let mut out = vec![T::default(); x.nrows() * width];
         let stop = AtomicBool::new(false);
         let (result, stopped) = long(
@@ -145,10 +147,12 @@ impl Plan {
                 )
             },
         )?;
+        // Asked for in any case: the next call must not find it.
+        let explained = self.failure.explains(py, result);
         if let Some(stopped) = stopped {
             return Err(stopped);
         }
-        self.failure.explains(py, result)?;
+        explained?;
         Ok(out)
     }
 }

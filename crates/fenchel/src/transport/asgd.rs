@@ -72,6 +72,11 @@ fn ascend(
 ) -> Result<()> {
     let dim = problem.dim;
     let sampler = Sampler::new(&*problem.source, Design::Iid, settings.seed, purpose::ASGD);
+    let most = settings.memory.unwrap_or(i64::MAX as u64) / (8 * dim as u64);
+    if asgd.batch as u64 > most {
+        let expected = format!("at most {most}, for its points to be in the memory allowed");
+        return Err(Error::invalid("batch", asgd.batch, expected));
+    }
     let per_draw = (DRAWN / asgd.batch).max(1);
     let mut points = vec![0.0; per_draw * asgd.batch * dim];
     let Ascending { t, phi, mean, mut value, mut slope, mut window, mut report } = from;
