@@ -387,6 +387,8 @@ named = semidiscrete("gaussian", atoms, tolerance=0.1, seed=1)
 calls = [0]
 def engine():
     calls[0] += 1
+    if calls[0] > 50:
+        return
     u = np.arange(30_000.0).reshape(300, 100)
     expected = fenchel.smoothmax(u[:3], "chi2").value
     assert (fenchel.smoothmax(u, "chi2").value[:3] == expected).all()
