@@ -3,7 +3,8 @@
 Everything keeps ``float32`` and ``float64``; other real numbers become ``float64`` (``float16`` becomes ``float32``); a plain
 number of Python takes the type of the array it meets. Nothing overflows and nothing warns: −∞ is the logarithm of nothing, a
 sum over nothing is −∞, NaN comes from NaN and where no answer exists. Entries that a masked array masks are absent: scores count
-as −∞, factors as 0. Arrays are read where they are, whatever their strides.
+as −∞, factors as 0. Arrays are read where they are, whatever their strides, and without the interpreter lock where they are
+large: no other thread may write to them meanwhile.
 
 With u the unit roundoff and p the softmax, results are within u·(\\|LSE\\| + \\|LSE − max\\| + H(p) + 10) of the exact
 ones, for any number of terms (Blanchard, Higham and Higham, IMA J. Numer. Anal. 2021, is where to read about it).

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,7 @@ def test_everything_that_scikit_learn_checks(kind: type) -> None:
 def test_the_check_that_scipy_has_to_be_told_of() -> None:
     code = """
 import warnings
+from types import SimpleNamespace
 warnings.simplefilter("ignore")
 from sklearn.utils.estimator_checks import check_estimator
 from fenchel import robust
@@ -276,3 +278,22 @@ def test_choices_that_cannot_be(parameters, part: str) -> None:
     with pytest.raises(errors.InvalidInputError) as caught:
         RobustRegressorCV(**parameters).fit(x, y)
     assert part in str(caught.value), caught.value
+
+
+def test_groups_of_the_wrong_shape() -> None:
+    x, y, group = groups()
+    for wrong in (group[:-1], np.column_stack([group, group]), "a"):
+        with pytest.raises(errors.ShapeError, match=f"groups: expected one for each of {len(y)} rows"):
+            RobustRegressorCV(shift="group").fit(x, y, groups=wrong)
+    model = RobustRegressorCV(radii=[0.1], shift="group")
+    np.testing.assert_array_equal(model.fit(x, y, groups=group[:, None]).coef_, model.fit(x, y, groups=group).coef_)
+
+
+def test_scores_and_fit_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where scores have taken all of `max_time`, the fit does not start with as much again."""
+    x, y, _ = groups()
+    clock = iter([0.0, 300.0])
+    monkeypatch.setattr("fenchel.robust._validation.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with pytest.warns(errors.ConvergenceWarning, match="max_time"):
+        model = RobustRegressorCV(radii=[0.1], loss="huber", max_time=300.0).fit(x, y)
+    assert model.status_ == "max_time" and np.isfinite(model.coef_).all()

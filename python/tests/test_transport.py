@@ -362,10 +362,9 @@ import fenchel, numpy as np
 from fenchel.transport import semidiscrete
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def press():
-    time.sleep(1.0)
-    for _ in range(4):
+    for pause in (1.0, 0.06):  # the first is heard within 0.05 s, and there are 20,000 atoms to certify then
+        time.sleep(pause)
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.06)
 atoms = np.random.default_rng(0).normal(size=(20_000, 3))
 pressing = threading.Thread(target=press)
 pressing.start()
@@ -374,7 +373,6 @@ try:
 except fenchel.Interrupted as stopped:
     print(stopped.result.status)
 """
-    # The last may come after the end, on a fast machine: then it is an interrupt like any other.
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.stdout == "interrupted\n", run.stderr
 
@@ -389,6 +387,8 @@ named = semidiscrete("gaussian", atoms, tolerance=0.1, seed=1)
 calls = [0]
 def engine():
     calls[0] += 1
+    if calls[0] > 50:
+        return
     u = np.arange(30_000.0).reshape(300, 100)
     expected = fenchel.smoothmax(u[:3], "chi2").value
     assert (fenchel.smoothmax(u, "chi2").value[:3] == expected).all()

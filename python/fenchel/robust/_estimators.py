@@ -225,9 +225,13 @@ class Linear(BaseEstimator):
         check_consistent_length(X, y)
         return aligned(X), y, checked_weights(sample_weight, X.shape[0])
 
-    def _run(self, X: Any, y: Any, weights: Any, loss: str, classes: int | None, found: Strength) -> dict[str, Any]:
-        """Fits, takes up what was found, and says how it ended."""
+    def _run(
+        self, X: Any, y: Any, weights: Any, loss: str, classes: int | None, found: Strength, spent: float = 0.0
+    ) -> dict[str, Any]:
+        """Fits in the time that is left, takes up what was found, and says how it ended."""
         told = settings(vars(self), loss, classes, found, seed_of(self.random_state))
+        if told["max_time"] is not None:
+            told["max_time"] = max(told["max_time"] - spent, 0.0)
         with reporting(self.progress) as report:
             result, stopped = _engine.robust_fit(X, y, weights, told, report)
         self._take(result, weights, classes)
@@ -302,7 +306,7 @@ def checked_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
         return None
     try:
         weights = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise errors.InvalidTypeError(f"sample_weight is {sample_weight!r:.60}; it must be numbers ({error})") from None
     if weights.ndim == 0:
         weights = np.full(n, float(weights))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.model_selection import check_cv
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from .. import _engine, errors
 from .._runs import raise_stopped, reporting, warn
@@ -63,6 +64,7 @@ class Validated(Linear):
         Interrupted
             After Ctrl-C; ``result`` is this estimator. It has coefficients if the strength had been chosen.
         """
+        start = time.monotonic()
         name = divergence_name(self.divergence)
         kind, candidates = self._candidates(name)
         X, y, weights = self._examples(X, y, sample_weight, least=2)
@@ -82,7 +84,7 @@ class Validated(Linear):
                 f"max_time is {self.max_time}; it must be more: it was spent before all strengths had a score"
             )
         self._take_scores(kind, chosen)
-        self._run(X, labels, weights, loss, classes, candidates[self.best_index_])
+        self._run(X, labels, weights, loss, classes, candidates[self.best_index_], time.monotonic() - start)
         if chosen["status"] != "converged":
             warn(
                 f"{sum(chosen['not_converged'])} of the fits that strengths were chosen by have not converged "
@@ -147,9 +149,10 @@ class Validated(Linear):
         elif kind == "group" and not rest:
             if groups is None:
                 raise errors.InvalidInputError("shift is 'group', and groups is None; fit must be given groups")
-            groups = column_or_1d(np.asarray(groups))
-            if len(groups) != X.shape[0]:
-                raise errors.ShapeError(f"groups: expected one for each of {X.shape[0]} rows, found {len(groups)}")
+            groups = np.asarray(groups)
+            if groups.shape not in ((X.shape[0],), (X.shape[0], 1)):
+                raise errors.ShapeError(f"groups: expected one for each of {X.shape[0]} rows, found shape {groups.shape}")
+            groups = groups.ravel()
             told["groups"] = np.unique(groups, return_inverse=True)[1].tolist()
         elif kind == "group":
             told["groups"] = np.unique(X[:, self._column(rest)], return_inverse=True)[1].tolist()

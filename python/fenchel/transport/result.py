@@ -95,6 +95,8 @@ class SemiDiscreteResult:
         What was solved, by name.
     seed : int
         The seed used.
+    asgd : dict or None
+        For ``solver="asgd"``: the bounds on the error that theory gives, and what they rest on.
     """
 
     def __init__(self, solution: _engine.Solution, cost_function: CostFunction | None = None) -> None:

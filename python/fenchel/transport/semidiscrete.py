@@ -85,7 +85,7 @@ def semidiscrete(
     seed : int or numpy.random.Generator, default 0
         Of all randomness; None for a new one.
     max_seconds : float or None, default 300
-        Time budget; the best result so far is returned when it is spent.
+        Time budget; the best result so far is returned when it is spent. No stage draws more than 2²⁴ samples.
     memory : int or str, default "4GiB"
         Memory budget, in bytes or as text.
     progress : bool or callable, default False
@@ -114,6 +114,9 @@ def semidiscrete(
 
     Notes
     -----
+    Functions of one's own (source, cost) are called from threads of this package, costs from one thread or another; they may use
+    this package themselves, in which case that is done in one thread. Ctrl-C is heard when they return.
+
     Taşkesen, Shafieezadeh-Abadeh and Kuhn, "Semi-discrete optimal transport: hardness, regularization and numerical solution",
     Math. Program. 2022.
 
