@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from . import _engine
 from ._runs import Seed
-from .errors import InvalidInputError, UnknownNameError, optional
+from .errors import InvalidInputError, InvalidTypeError, UnknownNameError, optional
 from .transport import _inputs
 from .transport.semidiscrete import semidiscrete
 
@@ -250,7 +250,11 @@ def _plan(
 
 
 def _strength(reg: float) -> float:
-    if not 0 <= reg < float("inf"):
+    try:
+        fits = bool(0 <= reg < float("inf"))
+    except TypeError:
+        raise InvalidTypeError(f"reg is {reg!r:.60}; it must be a number") from None
+    if not fits:
         raise InvalidInputError(f"reg is {reg}; it must be a finite number of at least 0")
     return reg
 
@@ -306,6 +310,8 @@ def _metric(metric: Any, model: Any) -> Any:
 def _sampler(sampler: Any, model: Any) -> Any:
     if callable(sampler):
         return lambda _, n: _detached(sampler(n))
+    if not isinstance(sampler, str):
+        raise InvalidTypeError(f"sampler_source is of type {type(sampler).__name__}; it must be a name or a function")
     if sampler in _SAMPLERS:
         return _SAMPLERS[sampler]
     raise InvalidInputError(

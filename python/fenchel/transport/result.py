@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _engine
-from ..errors import InvalidInputError
-from ._inputs import CostFunction, cost, points
+from .._arrays import floating
+from ..errors import DataFileError
+from ._inputs import CostFunction, cost, path, points
 
 __all__ = ["Bounds", "HistoryPoint", "Interval", "MarginalError", "SemiDiscreteResult", "load"]
 
@@ -140,7 +141,7 @@ class SemiDiscreteResult:
 
     def _points(self, x: ArrayLike) -> tuple[NDArray[np.float64], bool]:
         dim, _ = self._plan.shape()
-        array = np.asarray(x, dtype=np.float64)
+        array = floating(x, "x")
         one = array.ndim == 0 or (array.ndim == 1 and dim > 1)
         return points(array.reshape(1, -1) if one else array, "x"), one
 
@@ -218,7 +219,7 @@ class SemiDiscreteResult:
         DataFileError
             If they cannot be written.
         """
-        place = Path(directory)
+        place = path(directory, "directory")
         _make(place)
         self._solution.save(place / "result.json", place / "plan.json")
 
@@ -285,7 +286,7 @@ def load(directory: str | os.PathLike[str], cost_function: CostFunction | None =
     DataFileError
         If a file is not there or not what it should be.
     """
-    place = Path(directory)
+    place = path(directory, "directory")
     own = None if cost_function is None else cost(cost_function)
     solution = _engine.Solution.load(place / "result.json", place / "plan.json", own)
     return SemiDiscreteResult(solution, cost_function)
@@ -300,4 +301,4 @@ def _make(place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInputError(f"directory {place} cannot be made: {error}") from error
+        raise DataFileError(f"directory {place} cannot be made: {error}") from None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from pathlib import Path
 
 from numpy.typing import ArrayLike
 
 from .. import _engine
 from .._runs import Report, Seed, raise_stopped, reporting, seed_number
 from ..divergences import DivergenceLike, name_of
-from ..errors import ConvergenceWarning, InvalidInputError
+from ..errors import ConvergenceWarning, InvalidInputError, InvalidTypeError
 from . import _inputs
 from ._inputs import CostLike, SourceLike
 from .result import SemiDiscreteResult
@@ -154,8 +153,8 @@ def semidiscrete(
         solution, stopped = problem.solve(
             json.dumps(settings),
             report,
-            None if checkpoint is None else Path(checkpoint),
-            None if resume is None else Path(resume),
+            None if checkpoint is None else _inputs.path(checkpoint, "checkpoint"),
+            None if resume is None else _inputs.path(resume, "resume"),
         )
     result = SemiDiscreteResult(solution, None if isinstance(cost, str) else cost)
     if stopped is not None:
@@ -195,13 +194,17 @@ def _solver(
 
 
 def _count(name: str, value: int) -> int:
-    if value != int(value) or value < 1:
+    number = _number(name, value)
+    if number != int(number) or number < 1:
         raise InvalidInputError(f"{name} is {value}; it must be a whole number of at least 1")
     return int(value)
 
 
 def _number(name: str, value: float) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidTypeError(f"{name} is {value!r:.60}; it must be a number") from None
     # Neither is a number of JSON, in which settings go to the engine.
     if number != number or number in (float("inf"), float("-inf")):
         raise InvalidInputError(f"{name} is {number}; it must be a finite number")
