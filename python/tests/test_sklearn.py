@@ -276,3 +276,10 @@ def test_choices_that_cannot_be(parameters, part: str) -> None:
     with pytest.raises(errors.InvalidInputError) as caught:
         RobustRegressorCV(**parameters).fit(x, y)
     assert part in str(caught.value), caught.value
+
+
+def test_groups_that_cannot_be_ordered():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    groups = np.array(["a", "b", np.nan, None] * 10, dtype=object)
+    with pytest.raises(errors.InvalidTypeError, match="groups has values that cannot be ordered"):
+        RobustRegressorCV(shift="group").fit(x, x[:, 0], groups=groups)

@@ -150,7 +150,12 @@ class Validated(Linear):
             groups = column_or_1d(np.asarray(groups))
             if len(groups) != X.shape[0]:
                 raise errors.ShapeError(f"groups: expected one for each of {X.shape[0]} rows, found {len(groups)}")
-            told["groups"] = np.unique(groups, return_inverse=True)[1].tolist()
+            try:
+                told["groups"] = np.unique(groups, return_inverse=True)[1].tolist()
+            except TypeError:
+                raise errors.InvalidTypeError(
+                    "groups has values that cannot be ordered, such as None, or NaN among text; they must be of one kind"
+                ) from None
         elif kind == "group":
             told["groups"] = np.unique(X[:, self._column(rest)], return_inverse=True)[1].tolist()
         elif kind == "feature" and rest:
