@@ -89,4 +89,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    shown = {*__all__, *_MODULES, "divergences", "errors"}
+    return sorted(shown.union(name for name in globals() if name.startswith("__")))

@@ -37,6 +37,8 @@ def _array(values: Any, name: str) -> NDArray[Any]:
         return np.asarray(values)
     except ValueError as error:
         raise InvalidInputError(f"{name} cannot be made an array; it must be one of numbers ({error})") from None
+    except (TypeError, RuntimeError) as error:  # tensors with a gradient, on a device, or of a type that NumPy does not have
+        raise InvalidTypeError(f"{name} cannot be made an array; it must be one of numbers ({error})") from None
 
 
 def _kind(dtype: np.dtype[Any], values: Any, name: str) -> type[np.float32] | type[np.float64]:
@@ -48,7 +50,8 @@ def _kind(dtype: np.dtype[Any], values: Any, name: str) -> type[np.float32] | ty
         try:
             np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidTypeError(f"{name} is {values!r:.60}; it must be an array of numbers ({error})") from None
+            what = "an array of objects" if np.ndim(values) else f"{values!r:.60}"
+            raise InvalidTypeError(f"{name} is {what}; it must be an array of numbers ({error})") from None
         return np.float64
     what = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans"}.get(dtype.kind, str(dtype))
     raise InvalidTypeError(f"{name} is an array of {what}; it must be one of real numbers")

@@ -388,6 +388,12 @@ def test_what_is_not_real_numbers(name):
         assert isinstance(caught.value, TypeError)
     with pytest.raises(fenchel.errors.InvalidInputError, match=f"^{argument} cannot be made an array"):
         function([[1.0, 2.0], [3.0]])
+    with pytest.raises(fenchel.errors.InvalidTypeError, match=f"^{argument} is an array of objects; .*could not convert"):
+        function(np.array([[1.0, "much"]], dtype=object))
+    torch = pytest.importorskip("torch")
+    for tensor in (torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16)):
+        with pytest.raises(fenchel.errors.InvalidTypeError, match=f"^{argument} cannot be made an array"):
+            function(tensor)
 
 
 def test_switches():

@@ -66,6 +66,11 @@ def test_public_names():
                 assert parameter.annotation is not inspect.Parameter.empty, f"{parameter} of {name} has no type"
 
 
+def test_completion_shows_what_is_public():
+    for module, more in [(fenchel, {"divergences", "errors", "pot", "robust", "torch", "transport"}), (fenchel.robust, set())]:
+        assert {name for name in dir(module) if not name.startswith("__")} == {*module.__all__, *more} - {"__version__"}
+
+
 def test_types_are_shipped():
     package = Path(fenchel.__file__).parent
     assert (package / "py.typed").exists()

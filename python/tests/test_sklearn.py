@@ -297,3 +297,10 @@ def test_scores_and_fit_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(errors.ConvergenceWarning, match="max_time"):
         model = RobustRegressorCV(radii=[0.1], loss="huber", max_time=300.0).fit(x, y)
     assert model.status_ == "max_time" and np.isfinite(model.coef_).all()
+
+
+def test_groups_that_cannot_be_ordered():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    groups = np.array(["a", "b", np.nan, None] * 10, dtype=object)
+    with pytest.raises(errors.InvalidTypeError, match="groups has values that cannot be ordered"):
+        RobustRegressorCV(shift="group").fit(x, x[:, 0], groups=groups)

@@ -285,6 +285,8 @@ def test_errors_say_what_is_wrong():
         ft.smoothmax(torch.zeros(2, 0))
     with pytest.raises(ShapeError, match="u is a single number"):
         ft.smoothmax(torch.tensor(1.0))
+    with pytest.raises(ShapeError, match=r"reference has shape \(2,\); it must be \(3,\)$"):
+        ft.smoothmax(torch.zeros(3), reference=torch.ones(2))
     with pytest.raises(ShapeError, match=r"reference has shape \(2,\); it must be \(3,\) or \(2, 3\)"):
         ft.smoothmax(u, reference=torch.ones(2))
     with pytest.raises(InvalidTypeError, match="u is a tensor of torch.int64"):

@@ -222,6 +222,10 @@ def test_points_of_any_shape():
                 method(wrong)
     with pytest.raises(InvalidInputError, match="x cannot be made an array"):
         result.map([[1.0], [1.0, 2.0]])
+    with pytest.raises(InvalidTypeError, match="x is an array of text"):
+        result.map("here")
+    with pytest.raises(InvalidTypeError, match="x is None"):
+        result.weights(None)
 
 
 def test_atoms_without_mass():
@@ -241,6 +245,9 @@ def test_atoms_without_mass():
         ({"source": lambda rng, n: np.full((n, 2), np.inf)}, NonFiniteError, "point 0, coordinate 0"),
         ({"source": lambda rng, n: 1 / 0}, ZeroDivisionError, "division"),
         ({"source": "nowhere.npy"}, DataFileError, "nowhere.npy: there is no such file"),
+        ({"source": np.random.default_rng(0)}, InvalidTypeError, r"type Generator; .* draw\(rng, n\)"),
+        ({"source": None}, InvalidTypeError, "source is of type NoneType"),
+        ({"source": ATOMS, "source_weights": "size"}, InvalidTypeError, "source_weights is 'size'"),
         ({"source_weights": [1.0]}, InvalidInputError, "source_weights are for points"),
         ({"target": [[0.0, np.nan]]}, NonFiniteError, "row 0, column 1"),
         ({"target": np.zeros((2, 2, 2))}, ShapeError, "2 axes, found 3"),
@@ -249,10 +256,12 @@ def test_atoms_without_mass():
         ({"target_weights": [1.0, -1.0, 1.0, 1.0]}, InvalidInputError, "-1"),
         ({"reference": [0.0] * 4}, InvalidInputError, "positive somewhere"),
         ({"cost": "sqeuclidian"}, UnknownNameError, "did you mean 'sqeuclidean'"),
+        ({"cost": "euclidean"}, UnknownNameError, "did you mean 'l2'"),
         ({"cost": 3}, InvalidTypeError, "cost is of type int"),
         ({"cost": lambda x, y: np.zeros(2)}, ShapeError, "what the cost returned"),
         ({"cost": lambda x, y: {}["key"]}, KeyError, "key"),
         ({"divergence": "chi"}, UnknownNameError, "did you mean 'chi2'"),
+        ({"divergence": "KL"}, UnknownNameError, "did you mean 'kl'"),
         ({"divergence": fenchel.KL}, InvalidTypeError, r"KL\(...\)"),
         ({"temperature": -1}, InvalidInputError, "temperature is '-1.0'"),
         ({"temperature": None}, InvalidTypeError, "temperature is of type NoneType"),
@@ -279,6 +288,8 @@ def test_atoms_without_mass():
         ({"steps": 10}, InvalidInputError, "add solver='asgd'"),
         ({"solver": "asgd", "step_rule": "best"}, InvalidInputError, "practical-decaying"),
         ({"solver": "asgd", "steps": 0}, InvalidInputError, "steps is 0"),
+        ({"solver": "asgd", "batch": "all"}, InvalidTypeError, "batch is 'all'"),
+        ({"solver": "asgd", "steps": float("inf")}, InvalidTypeError, "steps is inf; it must be a whole number"),
         ({"seed": -1}, InvalidInputError, "seed is -1"),
         ({"divergence": "safe-kl:0.9", "target_weights": [9, 1, 1, 1]}, InfeasibleError, "atom 0"),
         ({"resume": "nowhere.ckpt"}, DataFileError, "nowhere.ckpt: cannot be read"),
@@ -519,3 +530,20 @@ def test_what_the_command_writes_can_be_loaded(tmp_path):
     record = json.loads((tmp_path / "result.json").read_text())
     (tmp_path / "result.json").write_text(json.dumps({**record, "target": "shops.csv", "files": []}))
     assert load(tmp_path).value == result.value
+
+
+def test_places_that_cannot_be_written_or_read(tmp_path):
+    result = semidiscrete("gaussian", ATOMS, tolerance=0.1)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataFileError, match="cannot be made"):
+        result.save(tmp_path / "file" / "run")
+    for use in (result.save, load):
+        with pytest.raises(InvalidTypeError, match="directory is 3; it must be a path"):
+            use(3)
+
+
+def test_batches_of_a_loader():
+    torch = pytest.importorskip("torch")
+    points = np.random.default_rng(0).normal(size=(300, 2))
+    loader = torch.utils.data.DataLoader(torch.as_tensor(points), batch_size=100)
+    assert semidiscrete(loader, ATOMS).value == semidiscrete(points, ATOMS).value

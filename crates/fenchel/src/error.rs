@@ -96,16 +96,17 @@ impl Error {
         Error::File { path: path.into(), line: None, column: None, message: message.into() }
     }
 
-    /// An [`Error::UnknownName`] that suggests the nearest of the `known` names.
+    /// An [`Error::UnknownName`] that suggests the nearest of the `known` names, whatever the case.
     pub fn unknown<S: AsRef<str>>(
         kind: &'static str,
         name: &str,
         known: impl IntoIterator<Item = S>,
     ) -> Self {
         let known: Vec<String> = known.into_iter().map(|s| s.as_ref().to_owned()).collect();
+        let lower = name.to_lowercase();
         let suggestion = known
             .iter()
-            .map(|k| (edit_distance(name, k), k))
+            .map(|k| (edit_distance(&lower, k), k))
             .min_by_key(|(d, _)| *d)
             .filter(|(d, k)| *d <= 1 + k.chars().count() / 3)
             .map(|(_, k)| k.clone());
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn suggests_the_nearest_name() {
         let known = ["kl", "safe-kl", "chi2", "hyperbolic"];
-        for (typed, nearest) in [("sfae-kl", "safe-kl"), ("chi", "chi2"), ("hyprebolic", "hyperbolic")] {
+        for (typed, nearest) in [("sfae-kl", "safe-kl"), ("chi", "chi2"), ("hyprebolic", "hyperbolic"), ("KL", "kl")] {
             let Error::UnknownName { suggestion, .. } = Error::unknown("divergence", typed, known) else {
                 unreachable!()
             };

@@ -152,8 +152,12 @@ class Validated(Linear):
             groups = np.asarray(groups)
             if groups.shape not in ((X.shape[0],), (X.shape[0], 1)):
                 raise errors.ShapeError(f"groups: expected one for each of {X.shape[0]} rows, found shape {groups.shape}")
-            groups = groups.ravel()
-            told["groups"] = np.unique(groups, return_inverse=True)[1].tolist()
+            try:
+                told["groups"] = np.unique(groups.ravel(), return_inverse=True)[1].tolist()
+            except TypeError:
+                raise errors.InvalidTypeError(
+                    "groups has values that cannot be ordered, such as None, or NaN among text; they must be of one kind"
+                ) from None
         elif kind == "group":
             told["groups"] = np.unique(X[:, self._column(rest)], return_inverse=True)[1].tolist()
         elif kind == "feature" and rest:

@@ -262,7 +262,8 @@ def smoothmax(
     if reference is not None:
         reference = tensor_of_floats(reference, "reference")
         if reference.shape not in ((n,), u.shape):
-            raise ShapeError(f"reference has shape {tuple(reference.shape)}; it must be {(n,)} or {tuple(u.shape)}")
+            fitting = " or ".join(dict.fromkeys([str((n,)), str(tuple(u.shape))]))
+            raise ShapeError(f"reference has shape {tuple(reference.shape)}; it must be {fitting}")
     return smooth(u, generator_of(divergence, n if reference is None else None), temperature, reference, dim)
 
 

@@ -65,8 +65,15 @@ def source(given: Any, dim: int, given_weights: Any, memory: int) -> _engine.Sou
     if callable(given):
         _unweighted(given_weights, "a function")
         return _engine.Source.callable(_seeded(given), dim, label(given))
-    if not hasattr(given, "__len__") and hasattr(given, "__iter__"):
+    if not hasattr(given, "__getitem__") and not hasattr(given, "__array__"):
+        if not hasattr(given, "__iter__"):
+            raise InvalidTypeError(
+                f"source is of type {type(given).__name__}; it must be a name such as 'gaussian', points as rows, an iterator of "
+                "such arrays, a file, or a function draw(rng, n) that returns n points"
+            )
         given = _collected(given, memory)
+    elif isinstance(given_weights, str):
+        raise InvalidTypeError(f"source_weights is {given_weights!r}; it must be numbers, one a point: columns are those of files")
     return _engine.Source.points(points(given, "source"), weights(given_weights, "source_weights"), "points")
 
 

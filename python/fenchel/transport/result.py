@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _engine
 from .._arrays import floating
 from .._values import path
-from ..errors import InvalidInputError
+from ..errors import DataFileError, InvalidInputError
 from ._inputs import CostFunction, cost, is_named, points
 
 __all__ = ["Bounds", "HistoryPoint", "Interval", "MarginalError", "SemiDiscreteResult", "load"]
@@ -309,4 +309,4 @@ def _make(place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInputError(f"directory {place} cannot be made: {error}") from error
+        raise DataFileError(f"directory {place} cannot be made: {error}") from None

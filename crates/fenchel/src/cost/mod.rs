@@ -84,6 +84,16 @@ pub fn registry() -> &'static [Entry] {
     ]
 }
 
+/// What a distance that goes by another name in other libraries is called here. The nearest word to `euclidean` is its square.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    match name.to_lowercase().as_str() {
+        "euclidean" => Some("l2"),
+        "cityblock" | "manhattan" => Some("l1"),
+        "chebyshev" => Some("linf"),
+        _ => None,
+    }
+}
+
 /// Makes a cost from its name: `NAME`, `NAME:PARAMETER`, and either with `^POWER` behind it.
 ///
 /// `l2^2` is `sqeuclidean`; `lp:1`, `lp:2`, `lp:inf` are `l1`, `l2`, `linf`.
@@ -93,6 +103,8 @@ pub fn registry() -> &'static [Entry] {
 /// assert!((cost.eval(&[0.0, 0.0], &[1.0, 1.0]) - 2f64.powf(2.0 / 3.0)).abs() < 1e-15);
 /// let error = fenchel::cost::parse("sqeuclidian").unwrap_err();
 /// assert!(error.to_string().contains("did you mean 'sqeuclidean'?"));
+/// let error = fenchel::cost::parse("euclidean").unwrap_err();
+/// assert!(error.to_string().contains("did you mean 'l2'?"));
 /// # Ok::<(), fenchel::Error>(())
 /// ```
 ///
@@ -109,7 +121,16 @@ pub fn parse(name: &str) -> Result<Arc<dyn Cost>> {
         None => (norm, None),
     };
     let Some(entry) = registry().iter().find(|e| e.name == base) else {
-        return Err(Error::unknown("cost", base, registry().iter().map(|e| e.name)));
+        let known = registry().iter().map(|e| e.name);
+        return Err(match elsewhere(base) {
+            None => Error::unknown("cost", base, known),
+            Some(here) => Error::UnknownName {
+                kind: "cost",
+                name: base.to_owned(),
+                suggestion: Some(here.to_owned()),
+                known: known.map(str::to_owned).collect(),
+            },
+        });
     };
     let parameter = match (entry.parameter, parameter) {
         (None, None) => f64::NAN,
