@@ -124,9 +124,9 @@ def test_atoms_without_weight():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(InvalidTypeError, match="sampler_source is of type ndarray"):
+    with pytest.raises(InvalidInputError, match="sampler_source is array"):
         fenchel.pot.solve_semidiscrete([[0.0], [1.0]], np.zeros((2, 1)))
-    with pytest.raises(InvalidTypeError, match="reg is 'little'; it must be a number"):
+    with pytest.raises(InvalidTypeError, match="reg is 'little'; it must be a finite number"):
         fenchel.pot.solve_semidiscrete([[0.0], [1.0]], reg="little")
     with pytest.raises(InvalidInputError, match="sampler_source is 'cube'"):
         fenchel.pot.solve_semidiscrete(TARGET, "cube")

@@ -182,7 +182,9 @@ mod tests {
     #[test]
     fn suggests_the_nearest_name() {
         let known = ["kl", "safe-kl", "chi2", "hyperbolic"];
-        for (typed, nearest) in [("sfae-kl", "safe-kl"), ("chi", "chi2"), ("hyprebolic", "hyperbolic"), ("KL", "kl")] {
+        for (typed, nearest) in
+            [("sfae-kl", "safe-kl"), ("chi", "chi2"), ("hyprebolic", "hyperbolic"), ("KL", "kl")]
+        {
             let Error::UnknownName { suggestion, .. } = Error::unknown("divergence", typed, known) else {
                 unreachable!()
             };

@@ -87,7 +87,8 @@ def semidiscrete(
     seed : int or numpy.random.Generator, default 0
         Of all randomness; None for a new one.
     max_seconds : float or None, default 300
-        Time budget; the best result so far is returned when it is spent. No stage draws more than 2²⁴ samples.
+        Time budget; the best result so far is returned when it is spent, or when the next stage, of several times the samples,
+        would not fit into what is left of it. No stage draws more than 2²⁴ samples.
     memory : int or str, default "4GiB"
         Memory budget, in bytes or as text.
     progress : bool or callable, default False
