@@ -304,3 +304,14 @@ def test_groups_that_cannot_be_ordered():
     groups = np.array(["a", "b", np.nan, None] * 10, dtype=object)
     with pytest.raises(errors.InvalidTypeError, match="groups has values that cannot be ordered"):
         RobustRegressorCV(shift="group").fit(x, x[:, 0], groups=groups)
+
+
+def test_bounds_do_not_exceed_objectives_by_rounding() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(200, 3))
+        y = x @ [1.0, -1.0, 0.5] + rng.gumbel(size=200)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", errors.ConvergenceWarning)
+            model = RobustRegressor(temperature=1.0, tol=1e-15).fit(x, y)
+        assert 0.0 <= model.gap_ < 1e-9, (seed, model.gap_)

@@ -171,7 +171,7 @@ def run(directory: Path, quick: bool) -> Section:
     work = directory / "problems"
     work.mkdir(exist_ok=True)
     try:
-        section.rows += solves(fenchel, work, rounds=3 if quick else 7)
+        section.rows += solves(fenchel, work, rounds=3)
         section.rows += fits(fenchel, work, quick)
     except Unavailable as error:
         section.remarks.append(f"the engine is missing: {error}")

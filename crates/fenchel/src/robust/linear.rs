@@ -515,12 +515,15 @@ impl<'a> Linear<'a> {
         let distances = self.shift.as_ref().map_or_else(Vec::new, distance);
         let (lambda, radius, threshold) =
             worst.map_or((f64::NAN, f64::NAN, f64::NAN), |w| (w.lambda, w.divergence, w.threshold));
+        // Above the objective it is by rounding.
+        let is_rounding = best.gap() < 0.0 && best.gap() > -1e-12 * best.objective.abs();
+        let lower_bound = if is_rounding { best.objective } else { best.lower };
         Ok(Fit {
             intercept,
             coefficients,
             objective: best.objective,
-            lower_bound: best.lower,
-            gap: best.gap(),
+            lower_bound,
+            gap: best.objective - lower_bound,
             status,
             losses: state.losses,
             distances,
