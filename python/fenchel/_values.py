@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from numbers import Integral, Real
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InvalidInputError, InvalidTypeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def number(
@@ -63,6 +65,8 @@ def switch(name: str, value: Any) -> bool:
 
 def path(name: str, value: Any) -> Path:
     """Where a file or a directory is."""
+    from pathlib import Path  # a third of the time that importing this package would take
+
     try:
         return Path(os.fsdecode(value))
     except TypeError:
