@@ -346,8 +346,6 @@ def hard():
 
 @pytest.mark.parametrize("source", ["gaussian", lambda rng, n: rng.standard_normal((n, 3))], ids=["name", "function"])
 def test_interrupted_within_a_second(source):
-    # Who starts tests in the background may have told them to ignore Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     pressed = []
 
     def press():
