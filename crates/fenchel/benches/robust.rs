@@ -76,7 +76,7 @@ fn main() -> Result<()> {
         // The certificate at the end is counted, and spread over the passes.
         let epochs = (2_000_000 / examples.len()).clamp(10, 100) as u32;
         let batch = number(&arguments, "--batch", 100)?;
-        let passes = Passes { batch, epochs, seed: 0 };
+        let passes = Passes { batch, epochs, ..Passes::default() };
         let joint = Sgd {
             batch,
             epochs,

@@ -140,7 +140,10 @@ fn the_same_seed_gives_the_same_model() {
     let examples = table(Labels::Real, 500, 0);
     let model =
         Linear::new(&examples, loss::parse("squared").unwrap(), risk("kl", 1.0), Options::default()).unwrap();
-    let run = |seed| model.passes(&Passes { seed, epochs: 3, batch: 10 }, 1e-12, None, &mut Silent).unwrap();
+    let run = |seed| {
+        let passes = Passes { seed, epochs: 3, batch: 10, ..Passes::default() };
+        model.passes(&passes, 1e-12, None, &mut Silent).unwrap()
+    };
     assert_eq!(run(1).fit.coefficients, run(1).fit.coefficients);
     assert_ne!(run(1).history, run(2).history);
 }
@@ -160,17 +163,24 @@ fn passes_can_be_stopped_and_refuse_what_they_cannot() {
         model(risk("kl", 1.0)).passes(&Passes { batch: 10, ..Passes::default() }, 1e-15, None, &mut observer);
     let fit = stopped.unwrap().fit;
     assert!(fit.status == Status::Interrupted && fit.objective.is_finite());
-    let says = |risk, batch| {
-        model(risk)
-            .passes(&Passes { batch, ..Passes::default() }, 1e-2, None, &mut Silent)
-            .unwrap_err()
-            .to_string()
-    };
-    assert!(says(risk("kl", 1.0), 0).contains("batch"));
+    // Without end, but for the time.
+    for seconds in [0.0, 0.2] {
+        let forever = Passes { batch: 10, epochs: u32::MAX, max_seconds: Some(seconds), ..Passes::default() };
+        let fit = model(risk("kl", 1.0)).passes(&forever, 1e-300, None, &mut Silent).unwrap().fit;
+        assert!(fit.status == Status::MaxTime && fit.objective.is_finite() && fit.gap >= 0.0, "{fit:?}");
+    }
+    let says =
+        |risk, passes: Passes| model(risk).passes(&passes, 1e-2, None, &mut Silent).unwrap_err().to_string();
+    let passes = Passes::default();
+    assert!(says(risk("kl", 1.0), Passes { batch: 0, ..passes }).contains("batch"));
+    for seconds in [-1.0, f64::NAN] {
+        let wrong = Passes { max_seconds: Some(seconds), ..passes };
+        assert!(says(risk("kl", 1.0), wrong).contains("max_seconds"));
+    }
     let own = divergence::parse("kl").unwrap();
     let own = divergence::PerAtom::new("own", vec![own; 500]).unwrap();
     let own = Risk::new(std::sync::Arc::new(own), Strength::Penalty(1.0)).unwrap();
-    assert!(says(own, 10).contains("one divergence"));
+    assert!(says(own, passes).contains("one divergence"));
 }
 
 /// Districts as those of the California census: 20,640 rows, incomes and ages, four ratios with tails to a hundred deviations of

@@ -151,7 +151,7 @@ fn with_room_for_everything_passes_are_those_in_memory() {
         vec![parquet(place.0.path().join("x.parquet"), &rows)],
         Roles { without: &[], ..NAMED },
     ));
-    let settings = Passes { batch: 50, epochs: 3, seed: 4 };
+    let settings = Passes { batch: 50, epochs: 3, seed: 4, ..Passes::default() };
     let run = |model: Linear<'_>| model.passes(&settings, 1e-12, None, &mut Silent).unwrap();
     let there = run(Linear::new(&memory, squared(), risk("kl", 2.0), Options::default()).unwrap());
     for (case, paths, roles) in cases.drain(..) {

@@ -363,6 +363,15 @@ fn progress_and_interruption() {
         assert_eq!(stopped, Chosen { scores: Vec::new(), best: 0, status: Status::Interrupted });
         assert!(stopped.best_score().is_none() && left == 0);
     }
+    // All fits share the time.
+    let late = Candidates { max_seconds: Some(0.0), ..candidates.clone() };
+    let stopped = validation.choose(&examples, &late, &Shift::None, &mut Silent).unwrap();
+    assert_eq!(stopped, Chosen { scores: Vec::new(), best: 0, status: Status::MaxTime });
+    for seconds in [-1.0, f64::NAN] {
+        let wrong = Candidates { max_seconds: Some(seconds), ..candidates.clone() };
+        let error = validation.choose(&examples, &wrong, &Shift::None, &mut Silent).unwrap_err();
+        assert!(error.to_string().contains("max_seconds"), "{error}");
+    }
 }
 
 #[test]

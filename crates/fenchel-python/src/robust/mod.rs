@@ -1,6 +1,5 @@
 //! Robust learning: risks of losses, linear models, strengths chosen on held-out rows.
 
-mod clock;
 mod problem;
 mod settings;
 

@@ -1,17 +1,17 @@
 //! From arrays and settings to examples and fits.
 
 use super::Folds;
-use super::clock::{Clock, late};
 use super::settings::{Settings, Solver, kind};
 use fenchel::divergence;
 use fenchel::optim::{Observer, Status};
 use fenchel::robust::loss::{self, Loss};
 use fenchel::robust::validation::{Candidates, Chosen, Shift, choose_in};
-use fenchel::robust::{Examples, Linear, Options, Perturbation, Risk, Strength, Trained};
+use fenchel::robust::{Examples, Linear, Options, Passes, Perturbation, Risk, Sgd, Strength, Trained};
 use fenchel::{Error, Result};
 use numpy::ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The divergence with which nothing strays.
 const MEAN: &str = "mean";
@@ -77,19 +77,13 @@ impl<'a> Problem<'a> {
             linear = linear.perturbed(perturbation)?;
         }
         let tolerance = self.settings.tol;
-        let is_late = |trained: &mut Result<Trained>| {
-            if let Ok(trained) = trained {
-                late(&mut trained.fit.status);
-            }
-        };
+        let max_seconds = clock.left();
         let trained = match &self.solver {
-            Solver::Exact => exact(linear.fit(&self.settings.precision(clock.left()), observer)?),
+            Solver::Exact => exact(linear.fit(&self.settings.precision(max_seconds), observer)?),
             Solver::Passes(passes) => {
-                clock.keep(observer, |observer| linear.passes(passes, tolerance, None, observer), is_late)?
+                linear.passes(&Passes { max_seconds, ..*passes }, tolerance, None, observer)?
             }
-            Solver::Gradients(sgd) => {
-                clock.keep(observer, |observer| linear.sgd(sgd, tolerance, None, observer), is_late)?
-            }
+            Solver::Gradients(sgd) => linear.sgd(&Sgd { max_seconds, ..*sgd }, tolerance, None, observer)?,
         };
         Ok((trained, ordinary))
     }
@@ -115,18 +109,14 @@ impl<'a> Problem<'a> {
             options: self.options,
             perturbation: self.perturbation.clone(),
             precision: self.settings.precision(None),
+            max_seconds: clock.left(),
             ..Candidates::new(self.loss.clone(), divergence, strengths)
         };
-        let score = |observer: &mut dyn Observer| match folds.splits() {
-            Ok(splits) => choose_in(&splits, &self.examples, &candidates, shift, observer),
-            Err(drawn) => drawn.choose(&self.examples, &candidates, shift, observer),
+        let chosen = match folds.splits() {
+            Ok(splits) => choose_in(&splits, &self.examples, &candidates, shift, observer)?,
+            Err(drawn) => drawn.choose(&self.examples, &candidates, shift, observer)?,
         };
-        let is_late = |chosen: &mut Result<Chosen>| {
-            if let Ok(chosen) = chosen {
-                late(&mut chosen.status);
-            }
-        };
-        Ok((clock.keep(observer, score, is_late)?, ordinary))
+        Ok((chosen, ordinary))
     }
 
     /// What temperatures are multiples of.
@@ -162,6 +152,24 @@ impl<'a> Problem<'a> {
             Strength::Radius(radius) => (None, Some(*radius)),
         };
         risk(&self.settings.divergence, temperature, radius)
+    }
+}
+
+/// The time of a run in several parts.
+struct Clock {
+    start: Instant,
+    limit: Option<f64>,
+}
+
+impl Clock {
+    /// Starts now.
+    fn new(limit: Option<f64>) -> Self {
+        Clock { start: Instant::now(), limit }
+    }
+
+    /// Seconds that are left; none is unlimited.
+    fn left(&self) -> Option<f64> {
+        self.limit.map(|limit| (limit - self.start.elapsed().as_secs_f64()).max(0.0))
     }
 }
 

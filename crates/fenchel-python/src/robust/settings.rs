@@ -97,6 +97,7 @@ impl Settings {
             batch: self.batch_size.unwrap_or(default.batch),
             epochs: self.epochs.unwrap_or(default.epochs),
             seed: self.seed,
+            max_seconds: None, // what is left when it starts
         };
         let Some(method) = method else {
             if let Some((option, _)) = given(Box::new(of_gradients)) {
@@ -127,7 +128,7 @@ impl Settings {
             momentum: self.momentum.unwrap_or(Sgd::default().momentum),
             averaging: self.averaging,
             alpha: self.initial_threshold,
-            max_seconds: None, // kept by the caller's clock, for all solvers alike
+            max_seconds: None,
         }))
     }
 }

@@ -15,10 +15,11 @@
 //! robust fit is worth shows under the shift that it is meant to stand.
 
 use super::loss::{Labels, Loss};
+use super::options::checked_seconds;
 use super::{Examples, Fit, Linear, LinearModel, Options, Perturbation, Precision, Risk, Strength};
 use crate::divergence::{Divergence, pairwise};
 use crate::measure::stream;
-use crate::optim::{Flow, Observer, Progress, Status};
+use crate::optim::{Flow, Loop, Observer, Progress, Status};
 use crate::smoothmax::reference::normalised;
 use crate::{Error, Result};
 use std::cmp::Reverse;
@@ -148,13 +149,15 @@ pub struct Candidates {
     pub perturbation: Option<Perturbation>,
     /// When each fit ends.
     pub precision: Precision,
+    /// Seconds for all fits together; none is unlimited.
+    pub max_seconds: Option<f64>,
 }
 
 impl Candidates {
     /// Candidates with an intercept, without penalties, fitted as exactly as by default.
     pub fn new(loss: Arc<dyn Loss>, divergence: Arc<dyn Divergence>, strengths: Vec<Strength>) -> Self {
         let (options, precision) = (Options::default(), Precision::default());
-        Candidates { loss, divergence, strengths, options, perturbation: None, precision }
+        Candidates { loss, divergence, strengths, options, perturbation: None, precision, max_seconds: None }
     }
 
     /// The risk of each.
@@ -234,17 +237,17 @@ impl Score {
 /// The scores of all candidates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chosen {
-    /// In the order of the candidates; none if the observer stopped the validation.
+    /// In the order of the candidates; none if the observer or the time stopped the validation.
     pub scores: Vec<Score>,
     /// The index of the lowest mean, the first of several that are the same; 0 if there is none.
     pub best: usize,
-    /// [`Status::Converged`] if all fits converged, [`Status::Interrupted`] if the observer stopped them, else how the first that
-    /// did not converge ended.
+    /// [`Status::Converged`] if all fits converged, [`Status::Interrupted`] if the observer stopped them, [`Status::MaxTime`] if
+    /// the time of all was spent, else how the first that did not converge ended.
     pub status: Status,
 }
 
 impl Chosen {
-    /// The score of the best candidate; none if the observer stopped the validation.
+    /// The score of the best candidate; none if the validation was stopped.
     pub fn best_score(&self) -> Option<&Score> {
         self.scores.get(self.best)
     }
@@ -291,7 +294,7 @@ impl Default for Validation {
 impl Validation {
     /// Fits all candidates outside each fold and scores them inside, under a shift.
     ///
-    /// The time in [`Precision`] is that of one fit. The observer sees the share of fits that are done.
+    /// The time in [`Precision`] is that of one fit, that in [`Candidates`] of all. The observer sees the share of fits that are done.
     ///
     /// # Errors
     /// As [`held_out`](Validation::held_out); [`Error::Shape`] without candidates; as [`Risk::new`] for a strength; as
@@ -391,6 +394,7 @@ pub fn choose_in(
     shift: &Shift,
     observer: &mut dyn Observer,
 ) -> Result<Chosen> {
+    checked_seconds(candidates.max_seconds)?;
     let risks = candidates.risks()?;
     let masses = shift.masses(examples)?;
     if splits.is_empty() {
@@ -403,6 +407,8 @@ pub fn choose_in(
     }
     let mut scores: Vec<Score> = candidates.strengths.iter().map(|s| Score::new(*s)).collect();
     let mut status = Status::Converged;
+    let mut run = Loop::new(candidates.max_seconds, observer);
+    let mut ended = None;
     for (f, split) in splits.iter().enumerate() {
         let held: Vec<usize> = split.held.iter().copied().filter(|i| masses[*i] > 0.0).collect();
         if held.is_empty() || split.fitted.is_empty() {
@@ -414,7 +420,8 @@ pub fn choose_in(
         let (training, held_out) = (subset(examples, &split.fitted)?, subset(examples, &held)?);
         let mut within = |progress: &Progress<'_>| {
             let fraction = (f as f64 + progress.fraction) / splits.len() as f64;
-            observer.progress(&Progress { phase: "validating", fraction, ..*progress })
+            ended = run.check(&Progress { phase: "validating", fraction, ..*progress });
+            if ended.is_some() { Flow::Stop } else { Flow::Continue }
         };
         let flow = candidates.fit_all(&training, &risks, &mut within, &mut |k, fit| {
             if !fit.status.is_converged() {
@@ -426,7 +433,8 @@ pub fn choose_in(
             Ok(())
         })?;
         if flow == Flow::Stop {
-            return Ok(Chosen { scores: Vec::new(), best: 0, status: Status::Interrupted });
+            let status = ended.unwrap_or(Status::Interrupted);
+            return Ok(Chosen { scores: Vec::new(), best: 0, status });
         }
     }
     scores.iter_mut().for_each(Score::finish);

@@ -127,6 +127,7 @@ impl Solver {
             batch: args.batch.unwrap_or(Passes::default().batch),
             epochs: args.epochs.unwrap_or(Passes::default().epochs),
             seed: args.seed.unwrap_or_default(),
+            max_seconds: None, // what is left when it starts
         };
         for (option, number) in [("--batch", settings.batch as u64), ("--epochs", u64::from(settings.epochs))]
         {
@@ -155,19 +156,21 @@ impl Solver {
         watch: &mut Watch,
     ) -> Result<(Fit, Option<Training>)> {
         watch.begin(if *self == Solver::Exact { Stage::Fit } else { Stage::Passes });
-        let (settings, step_given, trained) = match self {
+        let Precision { tolerance, max_seconds, .. } = *precision;
+        let ((batch, epochs, seed), step_given, trained) = match self {
             Solver::Exact => return Ok((linear.fit(precision, watch)?, None)),
-            Solver::Passes(settings) => {
-                (*settings, false, linear.passes(settings, precision.tolerance, None, watch)?)
+            Solver::Passes(passes) => {
+                let passes = Passes { max_seconds, ..*passes };
+                let trained = linear.passes(&passes, tolerance, None, watch)?;
+                ((passes.batch, passes.epochs, passes.seed), false, trained)
             }
             Solver::Gradients(sgd) => {
-                let settings = Passes { batch: sgd.batch, epochs: sgd.epochs, seed: sgd.seed };
-                (settings, sgd.step.is_some(), linear.sgd(sgd, precision.tolerance, None, watch)?)
+                let sgd = Sgd { max_seconds, ..*sgd };
+                let trained = linear.sgd(&sgd, tolerance, None, watch)?;
+                ((sgd.batch, sgd.epochs, sgd.seed), sgd.step.is_some(), trained)
             }
         };
-        let Passes { batch, epochs, seed } = settings;
-        let Trained { mut fit, step, rho, rho_bias, overflows, history } = trained;
-        fit.status = watch.status(fit.status);
+        let Trained { fit, step, rho, rho_bias, overflows, history } = trained;
         let passes = history.len().saturating_sub(1);
         let training =
             Training { batch, epochs, passes, seed, step, step_given, rho, rho_bias, overflows, history };
@@ -221,7 +224,7 @@ fn gradients(method: Method, settings: Passes, args: &FitArgs, wanted: &Wanted) 
         }
         penalised(method.name(), wanted)?;
     }
-    let Passes { batch, epochs, seed } = settings;
+    let Passes { batch, epochs, seed, .. } = settings;
     Ok(Solver::Gradients(Sgd {
         method,
         batch,

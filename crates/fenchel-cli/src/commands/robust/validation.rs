@@ -97,6 +97,7 @@ pub fn choose(
         options: problem.options(),
         perturbation: problem.moves().map(Moves::perturbation).transpose()?,
         precision: Precision { tolerance, max_seconds: None, ..Precision::default() },
+        max_seconds: Some(watch.left()),
         ..Candidates::new(
             problem.loss().clone(),
             divergence.clone(),
@@ -105,7 +106,7 @@ pub fn choose(
     };
     watch.begin(Stage::Folds);
     let found = choice.folds.choose(&problem.examples, &candidates, &target.shift, watch)?;
-    validated.status = watch.status(found.status);
+    validated.status = found.status;
     validated.chosen = found.best_score().map(|_| found.best);
     validated.scores = found
         .scores

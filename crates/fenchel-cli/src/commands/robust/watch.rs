@@ -1,18 +1,18 @@
-//! How far a fit is, on the terminal; it stops at Ctrl-C, and where a time budget is not kept by the engine.
+//! How far a fit is, on the terminal, and how much of its time is left; it stops at Ctrl-C.
 
 use crate::progress::{Display, interrupted};
 use crate::report;
-use fenchel::optim::{Flow, Observer, Progress, Status};
+use fenchel::optim::{Flow, Observer, Progress};
 use std::time::Instant;
 
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// An exact fit, which keeps to its time.
+    /// An exact fit.
     Fit,
-    /// Exact fits one after another, which keep to theirs.
+    /// Exact fits one after another.
     Path,
-    /// Fits to folds; the time is that of all of them.
+    /// Fits to folds.
     Folds,
     /// Passes over batches.
     Passes,
@@ -27,15 +27,13 @@ pub struct Watch {
     steps: u64,
     /// The first gap that was known.
     first: Option<f64>,
-    /// Whether it stopped something because the time was spent.
-    late: bool,
 }
 
 impl Watch {
     /// With so many seconds from now on.
     pub fn new(quiet: bool, limit: f64) -> Self {
         let (start, stage) = (Instant::now(), Stage::Fit);
-        Watch { display: Display::new(quiet), start, limit, stage, steps: 0, first: None, late: false }
+        Watch { display: Display::new(quiet), start, limit, stage, steps: 0, first: None }
     }
 
     /// Another stage begins.
@@ -51,11 +49,6 @@ impl Watch {
     /// Seconds that are left.
     pub fn left(&self) -> f64 {
         (self.limit - self.seconds()).max(0.0)
-    }
-
-    /// How something ended that can only tell that it was stopped.
-    pub fn status(&self, status: Status) -> Status {
-        if status == Status::Interrupted && self.late { Status::MaxTime } else { status }
     }
 
     /// Removes the line.
@@ -102,33 +95,6 @@ impl Observer for Watch {
                 Stage::Passes => format!("{}  {} rows{gap}", progress.phase, report::count(progress.samples)),
             }
         });
-        if interrupted() {
-            return Flow::Stop;
-        }
-        if matches!(self.stage, Stage::Folds | Stage::Passes) && self.left() == 0.0 {
-            self.late = true;
-            return Flow::Stop;
-        }
-        Flow::Continue
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_is_kept_where_the_engine_does_not() {
-        let asked = |stage: Stage, limit: f64| {
-            let mut watch = Watch::new(true, limit);
-            watch.begin(stage);
-            let (phase, error) = ("training", f64::NAN);
-            let progress = Progress { phase, fraction: 0.5, samples: 1, error, target: 1.0, iterate: &[] };
-            (watch.progress(&progress), watch.status(Status::Interrupted))
-        };
-        assert_eq!(asked(Stage::Passes, 0.0), (Flow::Stop, Status::MaxTime));
-        assert_eq!(asked(Stage::Folds, 1e300), (Flow::Continue, Status::Interrupted));
-        assert_eq!(asked(Stage::Path, 0.0), (Flow::Continue, Status::Interrupted));
-        assert_eq!(Watch::new(true, 0.0).status(Status::Stalled), Status::Stalled);
+        if interrupted() { Flow::Stop } else { Flow::Continue }
     }
 }

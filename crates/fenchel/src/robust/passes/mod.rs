@@ -23,6 +23,7 @@ mod walk;
 
 use super::batch::Batches;
 use super::linear::stage;
+use super::options::checked_seconds;
 use super::{Linear, Trained};
 use crate::measure::stream;
 use crate::optim::{Loop, Observer, Progress, Status};
@@ -43,7 +44,7 @@ const LOOKS_STREAMED: usize = 256;
 const PROMISING: f64 = 10.0;
 
 /// How passes are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Passes {
     /// Examples in a batch.
     pub batch: usize,
@@ -51,11 +52,13 @@ pub struct Passes {
     pub epochs: u32,
     /// Seed of the order of examples.
     pub seed: u64,
+    /// Seconds, at most; the bound in the end comes on top. None is unlimited.
+    pub max_seconds: Option<f64>,
 }
 
 impl Default for Passes {
     fn default() -> Self {
-        Passes { batch: 100, epochs: 50, seed: 0 }
+        Passes { batch: 100, epochs: 50, seed: 0, max_seconds: None }
     }
 }
 
@@ -64,7 +67,7 @@ impl Linear<'_> {
     /// [`Fit`](super::Fit). There is no step size. A start at which the objective is above that of coefficients 0 is left for
     /// these.
     ///
-    /// It ends, converged, when the certified gap is within `tolerance` of the objective, or after the passes allowed; the
+    /// It ends, converged, when the certified gap is within `tolerance` of the objective, or after the passes or the time allowed; the
     /// model is the best that ended a pass.
     ///
     /// ```
@@ -83,7 +86,7 @@ impl Linear<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidValue`] for a batch of 0, or a divergence of its own for each example; as [`Linear::fit_from`] for
+    /// [`Error::InvalidValue`] for a batch of 0, seconds that are negative or NaN, or a divergence of its own for each example; as [`Linear::fit_from`] for
     /// `start`.
     pub fn passes(
         &self,
@@ -95,10 +98,11 @@ impl Linear<'_> {
         if settings.batch == 0 {
             return Err(Error::invalid("batch", 0, "at least 1"));
         }
+        checked_seconds(settings.max_seconds)?;
         let mut gamma =
             start.map_or_else(|| Ok(vec![0.0; self.parameters()]), |start| self.checked_start(start))?;
         let exact = self.objective();
-        let mut run = Loop::new(None, observer);
+        let mut run = Loop::new(settings.max_seconds, observer);
         let (mut state, mut best) = self.begun(&exact, &gamma)?;
         let mut history = vec![state.value];
         if best.first < best.objective {

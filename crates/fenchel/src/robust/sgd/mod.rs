@@ -15,6 +15,7 @@ mod training;
 
 use super::batch::Batches;
 use super::objective::State;
+use super::options::checked_seconds;
 use super::{Fit, Linear, Risk, Strength};
 use crate::divergence::{Divergence, SafeKl};
 use crate::optim::{Loop, Observer, Progress, Status};
@@ -151,10 +152,7 @@ impl Sgd {
         if let Some(alpha) = self.alpha.filter(|alpha| !alpha.is_finite()) {
             return Err(Error::invalid("alpha", alpha, "a finite number"));
         }
-        if let Some(seconds) = self.max_seconds.filter(|seconds| seconds.is_nan() || *seconds < 0.0) {
-            return Err(Error::invalid("max_seconds", seconds, "a number of at least 0"));
-        }
-        Ok(())
+        checked_seconds(self.max_seconds)
     }
 
     /// The risk whose gradient is estimated, and ρ where it is that of safe KL.
@@ -316,8 +314,8 @@ impl Linear<'_> {
         if best.objective.is_finite() {
             exact.evaluate(&best.gamma, &mut state);
             let spread = self.first_width(&state.losses);
-            if ended == Some(Status::Interrupted) {
-                // Who has asked to stop does not wait for the best bound.
+            if matches!(ended, Some(Status::Interrupted | Status::MaxTime)) {
+                // Whose time is spent does not wait for the best bound.
                 self.bound_after(0, &exact, spread, &mut state, &mut best, false)?;
             } else {
                 self.bound_in_the_end(&exact, spread, &mut state, &mut best)?;
