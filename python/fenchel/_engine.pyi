@@ -80,7 +80,7 @@ class Transport:
         progress: Report | None,
         checkpoint: PathLike[str] | None,
         resume: PathLike[str] | None,
-    ) -> tuple[Solution, BaseException | None]: ...
+    ) -> tuple[Solution, BaseException | None, str | None]: ...
 
 class Plan:
     @staticmethod

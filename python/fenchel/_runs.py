@@ -60,7 +60,7 @@ def reporting(progress: bool | Report) -> Iterator[Report | None]:
 _PACKAGE = os.path.dirname(__file__) + os.sep
 
 
-def warn(message: str, category: type[ConvergenceWarning] = ConvergenceWarning) -> None:
+def warn(message: str, category: type[Warning] = ConvergenceWarning) -> None:
     """Warns at the line that called this package, however deep in it this is called."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

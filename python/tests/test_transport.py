@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -502,6 +503,21 @@ def test_killed_and_resumed_to_the_same_bits(tmp_path):
     with pytest.raises(DataFileError, match="not overwritten"):
         semidiscrete("gaussian:2", ATOMS, checkpoint=tmp_path / "notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_checkpoints_that_cannot_be_written(tmp_path):
+    """At first: an error, before the work is done. Later: a warning, with the result of the work."""
+    with pytest.raises(DataFileError, match="nowhere"):
+        semidiscrete("gaussian", ATOMS, checkpoint=tmp_path / "nowhere" / "run.ckpt")
+    place = tmp_path / "place"
+    place.mkdir()
+
+    def vanish(*said):
+        shutil.rmtree(place, ignore_errors=True)
+
+    with pytest.warns(RuntimeWarning, match="the checkpoint is an old one"):
+        result = semidiscrete(draw, ATOMS, tolerance=2e-3, checkpoint=place / "run.ckpt", progress=vanish)
+    assert result.converged
 
 
 def _many():

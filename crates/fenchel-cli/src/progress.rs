@@ -1,9 +1,9 @@
 //! Progress on the terminal, and Ctrl-C.
 
-use crate::checkpoint::Writer;
 use crate::failure::Result;
 use crate::report;
 use fenchel::optim::{Flow, Observer, Progress};
+use fenchel::transport::CheckpointFile;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -18,7 +18,9 @@ pub struct Display {
     bar: ProgressBar,
     start: Instant,
     shown: Option<Instant>,
-    checkpoints: Option<Writer>,
+    checkpoints: Option<CheckpointFile>,
+    /// Whether it was said that they are old.
+    warned: bool,
 }
 
 impl Display {
@@ -33,11 +35,11 @@ impl Display {
         // Written below, so the template is known to be good; the default is a fallback.
         let style = ProgressStyle::with_template("{bar:24} {percent:>3}%  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
-        Display { bar, start: Instant::now(), shown: None, checkpoints: None }
+        Display { bar, start: Instant::now(), shown: None, checkpoints: None, warned: false }
     }
 
     /// The same; states of the run go to `checkpoints`.
-    pub fn keeping(self, checkpoints: Option<Writer>) -> Self {
+    pub fn keeping(self, checkpoints: Option<CheckpointFile>) -> Self {
         Display { checkpoints, ..self }
     }
 
@@ -59,9 +61,20 @@ impl Display {
 
     /// Writes the last state of the run; fails if not even the first one could be written.
     pub fn saved(&mut self) -> Result<()> {
-        let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
-        checkpoints.flush();
-        checkpoints.failure().map_or(Ok(()), |failure| Err(failure.clone()))
+        self.checkpoints.iter_mut().for_each(CheckpointFile::flush);
+        self.warn();
+        let failure = self.checkpoints.as_ref().and_then(CheckpointFile::failure);
+        failure.map_or(Ok(()), |failure| Err(failure.clone().into()))
+    }
+
+    /// Says once that a later state could not be written, which does not end the run: the work done so far is worth more.
+    fn warn(&mut self) {
+        if let Some(error) = self.checkpoints.as_ref().and_then(CheckpointFile::outdated)
+            && !self.warned
+        {
+            self.warned = true;
+            eprintln!("warning: the checkpoint is an old one: {error}");
+        }
     }
 }
 
@@ -71,7 +84,7 @@ impl Observer for Display {
         self.say(progress.fraction, || line(progress, elapsed));
         if interrupted() {
             // What follows may be cut short by a second Ctrl-C.
-            self.checkpoints.iter_mut().for_each(Writer::flush);
+            self.checkpoints.iter_mut().for_each(CheckpointFile::flush);
             return Flow::Stop;
         }
         let failed = self.checkpoints.as_ref().is_some_and(|c| c.failure().is_some());
@@ -81,6 +94,7 @@ impl Observer for Display {
     fn resumable(&mut self, save: &mut dyn FnMut() -> Vec<u8>) {
         if let Some(checkpoints) = &mut self.checkpoints {
             checkpoints.take(save());
+            self.warn();
         }
     }
 }

@@ -3,7 +3,7 @@
 use fenchel::measure::file::{FileSource, Selection};
 use fenchel::measure::{self, PointCloud, Rng, Source};
 use fenchel::optim::{Flow, Observer, Progress, Silent, Status};
-use fenchel::transport::{Asgd, Checkpoint, Lambda, SemiDiscrete, Settings, Solution, Solver, StepRule};
+use fenchel::transport::{Asgd, Checkpoint, CheckpointFile, Lambda, SemiDiscrete, Settings, Solution, Solver, StepRule};
 use fenchel::{cost, divergence};
 use std::sync::Arc;
 
@@ -243,4 +243,53 @@ fn bytes_that_are_no_checkpoint() {
     newer["fenchel checkpoint ".len()] = b'7';
     assert!(message(&newer).contains("of another version"));
     assert!(message(b"x,y\n1,2\n").contains("is no checkpoint"));
+}
+
+/// A file has the last state, with what is to stand before it; nothing of another's is overwritten. A first state that cannot be
+/// written is a failure, a later one leaves the file as it was.
+#[test]
+fn files_of_states() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.ckpt");
+    let p = problem(measure::parse("gaussian:2").unwrap(), cloud(5, 2, false), "kl", 0.5);
+    let mut keeper = Keeper::default();
+    p.solve(&settings(0.1), &mut keeper).unwrap();
+    let [first, .., last] = keeper.states.as_slice() else { panic!("{} states", keeper.states.len()) };
+    let mut file = CheckpointFile::new(&path).unwrap();
+    assert!(!path.exists());
+    file.take(first.clone());
+    assert_eq!(&std::fs::read(&path).unwrap(), first, "the first is written at once");
+    file.take(last.clone());
+    file.flush();
+    assert_eq!(&std::fs::read(&path).unwrap(), last);
+    Checkpoint::from_bytes(&path, last).unwrap();
+    assert!(file.failure().is_none() && file.outdated().is_none());
+
+    // Again over a checkpoint, and with a head; not over anything else.
+    CheckpointFile::new(&path).unwrap();
+    let refused = CheckpointFile::headed(&path, b"mine", b"mine\n".to_vec()).unwrap_err();
+    assert!(refused.to_string().contains("not overwritten"), "{refused}");
+    let headed = directory.path().join("headed.ckpt");
+    let mut file = CheckpointFile::headed(&headed, b"mine", b"mine\n".to_vec()).unwrap();
+    file.take(b"state".to_vec());
+    assert_eq!(std::fs::read(&headed).unwrap(), b"mine\nstate");
+    CheckpointFile::headed(&headed, b"mine", Vec::new()).unwrap();
+    assert!(CheckpointFile::new(&headed).is_err());
+
+    // Where nothing can be written (any more).
+    let gone = directory.path().join("gone");
+    let mut nowhere = CheckpointFile::new(gone.join("run.ckpt")).unwrap();
+    nowhere.take(first.clone());
+    assert!(nowhere.failure().is_some());
+    std::fs::create_dir(&gone).unwrap();
+    let mut late = CheckpointFile::new(gone.join("run.ckpt")).unwrap();
+    late.take(first.clone());
+    std::fs::remove_dir_all(&gone).unwrap();
+    late.take(last.clone());
+    late.flush();
+    assert!(late.failure().is_none() && late.outdated().is_some());
+    std::fs::create_dir(&gone).unwrap();
+    late.take(last.clone());
+    late.flush();
+    assert!(late.outdated().is_none(), "it is the last again");
 }

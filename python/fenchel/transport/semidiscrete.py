@@ -114,6 +114,8 @@ def semidiscrete(
     -----
     ConvergenceWarning
         If the tolerance was not reached within the budget.
+    RuntimeWarning
+        If the checkpoint could be written at first and not in the end.
 
     Notes
     -----
@@ -156,13 +158,15 @@ def semidiscrete(
         "memory": bytes_allowed,
     }
     with reporting(progress) as report:
-        solution, stopped = problem.solve(
+        solution, stopped, outdated = problem.solve(
             json.dumps(settings),
             report,
             None if checkpoint is None else path("checkpoint", checkpoint),
             None if resume is None else path("resume", resume),
         )
     result = SemiDiscreteResult(solution, None if isinstance(cost, str) else cost)
+    if outdated is not None:
+        warn(f"the checkpoint is an old one: {outdated}", RuntimeWarning)
     if stopped is not None:
         raise_stopped(stopped, result)
     if not result.converged:

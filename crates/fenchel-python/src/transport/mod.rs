@@ -10,11 +10,11 @@ pub use source::Source;
 
 use crate::callback::Failure;
 use crate::errors::{OrRaise, raised};
-use crate::observer::{Keeping, watched_and_kept};
+use crate::observer::watched_and_kept;
 use fenchel::Error;
 use fenchel::divergence;
 use fenchel::optim::Memory;
-use fenchel::transport::{self, Checkpoint, Lambda, SemiDiscrete, Settings};
+use fenchel::transport::{self, Checkpoint, CheckpointFile, Lambda, SemiDiscrete, Settings};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Transport {
         })
     }
 
-    /// `(solution, exception that ended the solve early or None)`.
+    /// `(solution, exception that ended the solve early or None, why the checkpoint is an old one or None)`.
     fn solve(
         &self,
         py: Python<'_>,
@@ -71,12 +71,12 @@ impl Transport {
         progress: Option<&Bound<'_, PyAny>>,
         checkpoint: Option<PathBuf>,
         resume: Option<PathBuf>,
-    ) -> PyResult<(Solution, Option<PyErr>)> {
+    ) -> PyResult<(Solution, Option<PyErr>, Option<String>)> {
         let settings: Settings = serde_json::from_str(settings)
             .map_err(|error| raised(py, Error::invalid("settings", error, "as this package writes them")))?;
         let state = resume.as_deref().map(read_checkpoint).transpose().or_raise(py)?;
-        let mut keeping = checkpoint.map(Keeping::new).transpose().or_raise(py)?;
-        let (result, stopped) = watched_and_kept(py, progress, keeping.as_mut(), |observer| match &state {
+        let mut file = checkpoint.map(CheckpointFile::new).transpose().or_raise(py)?;
+        let (result, stopped) = watched_and_kept(py, progress, file.as_mut(), |observer| match &state {
             Some(state) => self.problem.resume(&settings, state, observer),
             None => self.problem.solve(&settings, observer),
         })?;
@@ -90,7 +90,8 @@ impl Transport {
         };
         let plan = self.problem.plan(&solution.0).or_raise(py)?;
         let plan = Plan { plan: Arc::new(plan), failure: cost.clone(), own_cost: self.own_cost };
-        Ok((Solution { solution: solution.0, plan }, solution.1))
+        let outdated = file.and_then(|file| file.outdated().map(ToString::to_string));
+        Ok((Solution { solution: solution.0, plan }, solution.1, outdated))
     }
 }
 

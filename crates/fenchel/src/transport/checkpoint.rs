@@ -137,6 +137,9 @@ impl Ascending {
 }
 
 impl Checkpoint {
+    /// How the bytes begin.
+    pub(super) const MARK: &[u8] = MARK;
+
     /// Reads the bytes that an observer was offered; `place` is for messages.
     ///
     /// # Errors

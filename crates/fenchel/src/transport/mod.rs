@@ -9,6 +9,7 @@ mod asgd;
 mod auto;
 mod certificate;
 mod checkpoint;
+mod checkpoint_file;
 mod coarse;
 mod draws;
 mod evaluate;
@@ -33,6 +34,7 @@ mod solution;
 
 pub use ascent::Ascent;
 pub use checkpoint::Checkpoint;
+pub use checkpoint_file::CheckpointFile;
 pub use oracle::{DualOracle, Scalar};
 pub use plan::Plan;
 pub use problem::SemiDiscrete;

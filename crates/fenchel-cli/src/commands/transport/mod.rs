@@ -8,7 +8,7 @@ mod table;
 
 pub use args::Args;
 
-use crate::checkpoint::{self, Writer};
+use crate::checkpoint;
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::progress::Display;
 use crate::results::Directory;
@@ -68,7 +68,7 @@ fn solve(args: &Args, arguments: &[Vec<String>], state: Option<&Checkpoint>) -> 
     let problem = problem::problem(args)?;
     // A directory that cannot be written should not cost a solve.
     let directory = Directory::prepare(&args.out)?;
-    let writer = args.checkpoint.as_ref().map(|path| Writer::new(path, arguments)).transpose()?;
+    let writer = args.checkpoint.as_ref().map(|path| checkpoint::file(path, arguments)).transpose()?;
     let mut display = Display::new(args.quiet).keeping(writer);
     let solved = match state {
         None => problem.semidiscrete.solve(&settings, &mut display),
