@@ -76,24 +76,11 @@ pub enum Rows {
     Streamed(Box<FileSource>),
 }
 
-/// Share of the memory budget that the numbers of a file may take: loading and solving copy them a few times.
-const SHARE: u64 = 8;
-
-/// Whether numbers of so many bytes may be loaded.
-pub fn fits(bytes: u64, memory: Memory) -> bool {
-    bytes <= memory.bytes() / SHARE
-}
-
-/// Memory with which numbers of so many bytes may be loaded.
-pub fn needed(bytes: u64) -> Memory {
-    Memory::new(bytes.saturating_mul(SHARE))
-}
-
 /// Reads the points of all files, or opens them if they are large.
 pub fn read_rows(paths: &[&Path], columns: &Columns, weights: Option<&str>, memory: Memory) -> Result<Rows> {
     let sizes = paths.iter().map(|path| Ok(size_loaded(path)?)).collect::<Result<Vec<_>>>()?;
     let total = sizes.iter().flatten().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
-    if fits(total, memory) {
+    if total <= memory.loaded() {
         let mut points = paths.iter().map(|path| read_points(path, columns, weights, None, memory));
         let first = points.next().ok_or_else(|| Failure::new("--source needs a name or a file"))??;
         return Ok(Rows::Loaded(points.try_fold(first, |all, next| all.join(next?))?));
@@ -157,7 +144,7 @@ pub fn read_points(
 
 /// All of a pipe, which has no size before its end and cannot be read twice.
 fn read_pipe(path: &Path, memory: Memory) -> Result<Vec<u8>> {
-    let most = memory.bytes() / SHARE;
+    let most = memory.loaded();
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     read.map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
@@ -180,18 +167,18 @@ pub fn draw_points(
     memory: Memory,
 ) -> Result<(Points, Drawn)> {
     let refuse = |bytes: u64| {
-        let expected = format!("smaller, or --memory at least {}", needed(bytes));
+        let expected = format!("smaller, or --memory at least {}", Memory::to_load(bytes));
         Failure::from(Error::invalid("--target-sample", m, expected))
     };
     let (rows, whole) = ((m as u64).saturating_mul(24), size_loaded(path)?.unwrap_or(0));
-    if !fits(rows.min(whole), memory) {
+    if rows.min(whole) > memory.loaded() {
         return Err(refuse(rows.min(whole)));
     }
     let columns: Vec<&str> = columns.0.iter().map(String::as_str).collect();
     let selection = Selection { columns: &columns, weights, reference };
     let mut drawn = Drawn::read(path, &selection, m, seed, memory.bytes())?;
     let values = std::mem::take(&mut drawn.points);
-    if !fits(8 * values.len() as u64, memory) {
+    if 8 * values.len() as u64 > memory.loaded() {
         return Err(refuse(8 * values.len() as u64));
     }
     let points = Points {

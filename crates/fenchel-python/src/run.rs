@@ -1,6 +1,6 @@
 //! Where long work runs: in a pool of threads of this module, without the interpreter lock, watched for Ctrl-C.
 
-use crate::errors::{exception, invalid};
+use crate::errors::exception;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
@@ -42,16 +42,13 @@ fn not_started(py: Python<'_>, error: ThreadPoolBuildError) -> PyErr {
 
 /// Sets the number of threads; 0 stands for the number of processors that this process may use. What was asked for before.
 #[pyfunction]
-pub fn set_num_threads(py: Python<'_>, threads: usize) -> PyResult<usize> {
-    if threads > 4096 {
-        return Err(invalid(py, "threads", threads, "at most 4096"));
-    }
+pub fn set_num_threads(threads: usize) -> usize {
     let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     let before = std::mem::replace(&mut slot.1, threads);
     if before != threads {
         slot.0 = None; // Its threads end once they have nothing to do.
     }
-    Ok(before)
+    before
 }
 
 /// The number of threads in use.

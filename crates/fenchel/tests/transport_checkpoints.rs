@@ -3,7 +3,9 @@
 use fenchel::measure::file::{FileSource, Selection};
 use fenchel::measure::{self, PointCloud, Rng, Source};
 use fenchel::optim::{Flow, Observer, Progress, Silent, Status};
-use fenchel::transport::{Asgd, Checkpoint, CheckpointFile, Lambda, SemiDiscrete, Settings, Solution, Solver, StepRule};
+use fenchel::transport::{
+    Asgd, Checkpoint, CheckpointFile, Lambda, SemiDiscrete, Settings, Solution, Solver, StepRule,
+};
 use fenchel::{cost, divergence};
 use std::sync::Arc;
 

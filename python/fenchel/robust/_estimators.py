@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -163,7 +164,7 @@ def keep(estimator: Any, given: dict[str, Any]) -> None:
             setattr(estimator, name, value)
 
 
-class Linear(BaseEstimator):
+class Linear(BaseEstimator, ABC):
     """What all estimators have in common."""
 
     divergence: Any
@@ -206,9 +207,9 @@ class Linear(BaseEstimator):
         self._run(X, labels, weights, loss, classes, found)
         return self
 
+    @abstractmethod
     def _problem(self, y: Any) -> tuple[NDArray[np.float64], str, int | None]:
         """Labels as the loss takes them, the loss, and for how many classes, if that matters."""
-        raise NotImplementedError
 
     def _examples(self, X: Any, y: Any, sample_weight: Any, least: int = 1) -> tuple[Any, Any, Any]:
         """Rows and weights as arrays of float64, labels as they are."""
@@ -266,8 +267,9 @@ class Linear(BaseEstimator):
         self._reference = weights
         self._shape_coefficients(result["coefficients"], result["intercept"])
 
+    @abstractmethod
     def _shape_coefficients(self, coefficients: NDArray[np.float64], intercept: NDArray[np.float64]) -> None:
-        raise NotImplementedError
+        """Takes up the coefficients, as scikit-learn has them."""
 
     def _scores(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)

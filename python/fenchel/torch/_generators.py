@@ -8,6 +8,7 @@ the domain of f*, near which digits would be lost. Then p_i = η_i t(y_i), y = x
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ class Row(NamedTuple):
     uniform: bool
 
 
-class Generator:
+class Generator(ABC):
     """f of one divergence, f(1) + f'(1)(t − 1) + penalty(t), and what follows from it."""
 
     #: f is infinite above.
@@ -48,56 +49,70 @@ class Generator:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @abstractmethod
     def density(self, y: Tensor) -> Tensor:
         """t = (f*)'."""
-        raise NotImplementedError
 
+    @abstractmethod
     def curvature(self, y: Tensor) -> Tensor:
         """(f*)''."""
-        raise NotImplementedError
-
-    def both(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Density and curvature, as good as a search for the threshold needs them."""
-        return self.density(y), self.curvature(y)
 
     def pull(self, y: Tensor) -> Tensor:
         """In proportion to what, times η, scores move the threshold."""
         return self.curvature(y)
 
+    @abstractmethod
     def conjugate(self, y: Tensor) -> Tensor:
         """f*."""
-        raise NotImplementedError
 
+    @abstractmethod
     def penalty(self, t: Tensor) -> Tensor:
         """f(t) − f(1) − f'(1)(t − 1), at least 0; accurate near t = 1."""
-        raise NotImplementedError
 
-    def step(self, mass: Tensor, slope: Tensor) -> Tensor:
-        """Newton's step for log mass = 0."""
-        return mass * mass.log() / slope
+    @abstractmethod
+    def solve(self, row: Row) -> tuple[Tensor, Tensor, Tensor]:
+        """Anchor, θ and density p/η."""
 
-    def bracket(self, x: Tensor, eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Lower end, upper end and start of the search for θ."""
-        raise NotImplementedError
+
+class Rooted(Generator):
+    """Whose density at θ sums to 1."""
 
     def anchor(self, row: Row) -> Tensor:
         """A score near the threshold, from which others are counted."""
         return row.u.amax(-1, keepdim=True)
 
+    @abstractmethod
     def threshold(self, x: Tensor, eta: Tensor) -> Tensor:
         """θ."""
-        theta: Tensor = search(x, eta.expand(x.shape), self.name)
-        return theta
 
     def solve(self, row: Row) -> tuple[Tensor, Tensor, Tensor]:
-        """Anchor, θ and density p/η."""
         anchor = self.anchor(row)
         x = (row.u - anchor) / row.temperature
         theta = self.threshold(x, row.eta)
         return anchor, theta, self.density(x - theta)
 
 
-class KL(Generator):
+class Searched(Rooted):
+    """Whose θ is searched for."""
+
+    def both(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Density and curvature, as good as a search for the threshold needs them."""
+        return self.density(y), self.curvature(y)
+
+    def step(self, mass: Tensor, slope: Tensor) -> Tensor:
+        """Newton's step for log mass = 0."""
+        return mass * mass.log() / slope
+
+    @abstractmethod
+    def bracket(self, x: Tensor, eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lower end, upper end and start of the search for θ."""
+
+    def threshold(self, x: Tensor, eta: Tensor) -> Tensor:
+        theta: Tensor = search(x, eta.expand(x.shape), self.name)
+        return theta
+
+
+class KL(Rooted):
     """t log t − t + 1."""
 
     def density(self, y: Tensor) -> Tensor:
@@ -119,7 +134,7 @@ class KL(Generator):
         return torch.where(total < 0.5, total.log(), above.clamp(min=-0.75).log1p())
 
 
-class SafeKL(Generator):
+class SafeKL(Searched):
     """t log t + 1 + ((1−ρt)/ρ) log(1−ρt)."""
 
     def __init__(self, name: str, rho: float, centered: bool) -> None:
@@ -171,7 +186,7 @@ class SafeKL(Generator):
         return _capped_bracket(x, eta, self.cap, self.one)
 
 
-class Chi2(Generator):
+class Chi2(Rooted):
     """t² − t."""
 
     one = 1.0
@@ -206,7 +221,7 @@ class Chi2(Generator):
         return theta
 
 
-class Tsallis(Generator):
+class Tsallis(Searched):
     """(t^q − t)/(q−1)."""
 
     def __init__(self, name: str, q: float) -> None:
@@ -264,7 +279,7 @@ class Tsallis(Generator):
         return _widened(largest - highest, largest - self.one, largest - self.one)
 
 
-class Hyperbolic(Generator):
+class Hyperbolic(Searched):
     """t asinh t − √(t²+1) + 1 + kt."""
 
     k = math.sqrt(2) - 1 - math.asinh(1)
@@ -294,7 +309,7 @@ class Hyperbolic(Generator):
         return _widened(lo, largest - self.one, start)
 
 
-class MarginalMoments(Generator):
+class MarginalMoments(Searched):
     """−√(t(n−t)) + t√(n−1)."""
 
     def __init__(self, name: str, n: float) -> None:
@@ -376,7 +391,7 @@ class CVaR(Generator):
         return at, torch.zeros_like(at), above / self.alpha + share * tied
 
 
-class KLCVaR(Generator):
+class KLCVaR(Searched):
     """t log t − t + 1 up to 1/α."""
 
     def __init__(self, name: str, alpha: float) -> None:

@@ -59,9 +59,11 @@ def find_root(
 
 
 def _searched(x: Tensor, eta: Tensor, name: str) -> Tensor:
-    from ._registry import generator_of  # which knows the generators, and they this
+    from ._generators import Searched  # which know this
+    from ._registry import generator_of
 
     generator = generator_of(name)
+    assert isinstance(generator, Searched), "no other calls this"
 
     def mass(theta: Tensor) -> tuple[Tensor, Tensor]:
         t, curvature = generator.both(x - theta)

@@ -87,9 +87,9 @@ def _seeded(draw: Draw) -> Callable[[int, int], ArrayLike]:
 
 
 def _collected(batches: Iterable[Any], memory: int) -> NDArray[np.float64]:
-    """All rows of an iterator, which has to end before they take an eighth of the memory."""
+    """All rows of an iterator, which has to end before they take more than may be loaded."""
     taken: list[NDArray[np.float64]] = []
-    size = 0
+    size, most = 0, _engine.loaded(memory)
     for i, batch in enumerate(batches):
         array = points(batch, f"batch {i} of the source")
         if taken and array.shape[1] != taken[0].shape[1]:
@@ -99,10 +99,10 @@ def _collected(batches: Iterable[Any], memory: int) -> NDArray[np.float64]:
             )
         taken.append(array)
         size += array.nbytes
-        if size > memory // 8:
+        if size > most:
             raise InvalidInputError(
-                f"the iterator has given {size >> 20} MiB of points and goes on; an eighth of the memory allowed is "
-                f"{memory >> 23} MiB. Raise memory, save the points to a file and give its path, or, if they never end, give a "
+                f"the iterator has given {size >> 20} MiB of points and goes on; with this memory {most >> 20} MiB may be loaded. "
+                "Raise memory, save the points to a file and give its path, or, if they never end, give a "
                 "function that draws them"
             )
     if not taken:

@@ -26,6 +26,12 @@ pub fn parse_memory(py: Python<'_>, text: &str) -> PyResult<u64> {
     text.parse::<Memory>().map(|memory| memory.bytes()).or_raise(py)
 }
 
+/// How many bytes of numbers may be loaded with a budget.
+#[pyfunction]
+pub fn loaded(memory: u64) -> u64 {
+    Memory::new(memory).loaded()
+}
+
 /// A transport problem.
 #[pyclass(frozen, module = "fenchel._engine")]
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use crate::errors::{OrRaise, raised};
 use fenchel::Error;
 use fenchel::measure::file::{FileSource, Selection, Table, size_loaded};
 use fenchel::measure::{self, PointCloud, Rng};
+use fenchel::optim::Memory;
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -95,9 +96,6 @@ pub(super) fn cloud(
     .or_raise(py)
 }
 
-/// Loading and solving copy the numbers of a file a few times.
-const SHARE: u64 = 8;
-
 fn open(paths: &[PathBuf], weights: Option<&str>, memory: u64) -> fenchel::Result<Arc<dyn measure::Source>> {
     let label = match paths {
         [only] => only.display().to_string(),
@@ -108,7 +106,7 @@ fn open(paths: &[PathBuf], weights: Option<&str>, memory: u64) -> fenchel::Resul
     for path in paths {
         total = total.saturating_add(size_loaded(path)?.unwrap_or(0));
     }
-    if total <= memory / SHARE {
+    if total <= Memory::new(memory).loaded() {
         let split = Table::read_all(paths)?.split(weights, None)?;
         let cloud = split.points.into_cloud(split.weights)?;
         return Ok(Arc::new(cloud.named(label)));

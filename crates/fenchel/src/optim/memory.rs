@@ -12,10 +12,14 @@ use std::str::FromStr;
 /// assert_eq!("2 gb".parse::<Memory>()?.bytes(), 2_000_000_000);
 /// assert_eq!(Memory::new(3 << 29).to_string(), "1.5 GiB");
 /// assert!("much".parse::<Memory>().is_err());
+/// assert_eq!(Memory::to_load(100).loaded(), 100);
 /// # Ok::<(), fenchel::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory(u64);
+
+/// Share of a budget that loaded numbers may take: loading and solving copy them a few times.
+const SHARE: u64 = 8;
 
 /// Names of units, in upper case, and their bytes.
 const UNITS: [(&str, f64); 13] = [
@@ -46,6 +50,16 @@ impl Memory {
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0
+    }
+
+    /// How many bytes of numbers may be loaded: an eighth, because loading and solving copy them a few times.
+    pub const fn loaded(self) -> u64 {
+        self.0 / SHARE
+    }
+
+    /// The budget with which so many bytes of numbers may be loaded.
+    pub const fn to_load(bytes: u64) -> Self {
+        Memory(bytes.saturating_mul(SHARE))
     }
 }
 

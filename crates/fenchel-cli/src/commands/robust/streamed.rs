@@ -15,7 +15,7 @@ use super::strength::Setting;
 use super::table::{self, Parts};
 use super::watch::{Stage, Watch};
 use crate::failure::{Failure, Outcome, Result, print};
-use crate::input::{Columns, fits, needed};
+use crate::input::Columns;
 use crate::report;
 use crate::results::Directory;
 use fenchel::Error;
@@ -37,10 +37,10 @@ const BUFFERS: u64 = 256 << 20;
 /// Fits to the files where they are, if they are too large for the memory allowed; nothing if they are not.
 pub fn run(args: &FitArgs, plan: &Plan) -> Result<Option<Outcome>> {
     let (Some(memory), Some(target)) = (args.memory, &args.target) else { return Ok(None) };
-    let Some(bytes) = size(&args.data)?.filter(|bytes| !fits(*bytes, memory)) else { return Ok(None) };
+    let Some(bytes) = size(&args.data)?.filter(|bytes| *bytes > memory.loaded()) else { return Ok(None) };
     let (loss, options) = settings(args)?;
     let in_memory = |what: &str| {
-        let least = needed(bytes);
+        let least = Memory::to_load(bytes);
         Failure::new(format!(
             "{what} needs all rows in memory: allow about {least} with --memory, or leave it out"
         ))

@@ -2,9 +2,10 @@
 
 use super::args::{Args, Method, Rule};
 use crate::failure::{Failure, Result};
-use crate::input::{Columns, Points, Rows, draw_points, fits, needed, read_points, read_rows};
+use crate::input::{Columns, Points, Rows, draw_points, read_points, read_rows};
 use fenchel::measure::file::size_loaded;
 use fenchel::measure::{self, Design, Source};
+use fenchel::optim::Memory;
 use fenchel::transport::{Asgd, Lambda, SemiDiscrete, Settings, Solver, StepRule};
 use fenchel::{Error, cost, divergence};
 use std::path::Path;
@@ -190,12 +191,12 @@ fn target(args: &Args, columns: &Columns) -> Result<Target> {
         return Ok(Target { points, sample: Some(sample), moments: Some(drawn.moments) });
     }
     if let Some(bytes) = size_loaded(path)?
-        && !fits(bytes, args.memory)
+        && bytes > args.memory.loaded()
     {
         let message = format!(
             "as a target it takes about {} of memory, {} are allowed; draw some of its rows with --target-sample, \
              or allow more with --memory",
-            needed(bytes),
+            Memory::to_load(bytes),
             args.memory
         );
         return Err(Error::file(path, message).into());
