@@ -41,6 +41,10 @@ impl Cost for Cosine {
     fn degree(&self) -> Option<f64> {
         Some(0.0)
     }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
 }
 
 fn largest(x: &[f64]) -> f64 {

@@ -68,6 +68,11 @@ pub trait Cost: Debug + Send + Sync {
     fn translation_invariant(&self) -> bool {
         false
     }
+
+    /// Whether c(x, y) = c(y, x), which spares those who look from y at x a transposition ([`Transposed`](super::Transposed)).
+    fn is_symmetric(&self) -> bool {
+        false
+    }
 }
 
 fn widen<'a>(from: impl Iterator<Item = &'a f32>, to: &mut [f64]) {

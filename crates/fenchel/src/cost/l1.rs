@@ -47,6 +47,10 @@ impl Cost for L1 {
     fn translation_invariant(&self) -> bool {
         true
     }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
 }
 
 /// A slope of |t|.

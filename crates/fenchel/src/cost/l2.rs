@@ -59,4 +59,8 @@ impl Cost for L2 {
     fn translation_invariant(&self) -> bool {
         true
     }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
 }

@@ -54,4 +54,8 @@ impl Cost for Linf {
     fn translation_invariant(&self) -> bool {
         true
     }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
 }

@@ -172,4 +172,8 @@ impl Cost for Lp {
     fn translation_invariant(&self) -> bool {
         true
     }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
 }

@@ -15,6 +15,7 @@ mod pow;
 mod power;
 mod real;
 mod sqeuclidean;
+mod transposed;
 
 pub use closure::CostFn;
 pub use cosine::Cosine;
@@ -25,6 +26,7 @@ pub use linf::Linf;
 pub use lp::Lp;
 pub use power::Power;
 pub use sqeuclidean::SqEuclidean;
+pub use transposed::Transposed;
 
 use crate::{Error, Result};
 use std::sync::Arc;

@@ -63,4 +63,8 @@ impl Cost for Power {
     fn translation_invariant(&self) -> bool {
         self.base.translation_invariant()
     }
+
+    fn is_symmetric(&self) -> bool {
+        self.base.is_symmetric()
+    }
 }

@@ -49,4 +49,8 @@ impl Cost for SqEuclidean {
     fn translation_invariant(&self) -> bool {
         true
     }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
 }

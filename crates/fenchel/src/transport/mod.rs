@@ -11,6 +11,7 @@ mod certificate;
 mod checkpoint;
 mod checkpoint_file;
 mod coarse;
+pub mod continuous;
 mod draws;
 mod evaluate;
 mod evidence;
@@ -31,6 +32,7 @@ mod rounding;
 mod row;
 mod settings;
 mod solution;
+mod statistics;
 
 pub use ascent::Ascent;
 pub use checkpoint::Checkpoint;
