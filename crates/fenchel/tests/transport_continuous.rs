@@ -6,9 +6,10 @@
 use fenchel::cost::{self, CostFn};
 use fenchel::divergence::{self, Divergence, SafeKl};
 use fenchel::measure::{self, Gaussian, PointCloud, Source, stream};
-use fenchel::optim::{Flow, Progress, Silent, Status};
+use fenchel::optim::{Flow, Observer, Progress, Silent, Status};
 use fenchel::transport::continuous::{
-    Continuous, Coupling, Kernel, KernelAscent, Objective, Potential, Settings, Sgd, Solver, Space, registry,
+    self, Continuous, Coupling, Kernel, KernelAscent, Objective, Potential, Settings, Sgd, Solver, Space,
+    registry,
 };
 use fenchel::transport::{self, Lambda, SemiDiscrete};
 use proptest::prelude::*;
@@ -415,6 +416,51 @@ fn stops_when_asked() {
         let (solution, _) = problem.solve(&settings, &mut Silent).unwrap();
         assert_eq!(solution.status, Status::MaxTime, "{solver:?}");
         assert!(solution.seconds < 5.0, "{solver:?}: {}", solution.seconds);
+    }
+}
+
+/// Taken up from any state it offered, a solve ends as it would have.
+#[test]
+fn goes_on_to_the_same_bits() {
+    struct Keeping(Vec<Vec<u8>>);
+    impl Observer for Keeping {
+        fn progress(&mut self, _: &Progress<'_>) -> Flow {
+            Flow::Continue
+        }
+        fn resumable(&mut self, save: &mut dyn FnMut() -> Vec<u8>) {
+            self.0.push(save());
+        }
+    }
+    let space = Space { rank: 32, ..Space::default() };
+    let sgd = Solver::Sgd(Sgd { steps: 6000, space, ..Sgd::default() });
+    let problem = problem(gaussian(2, 0.0, 1.0), gaussian(2, 1.0, 0.5), "kl", 0.3);
+    for solver in [Solver::Samples, Solver::Kernel(space), sgd] {
+        let settings = Settings { max_samples: 600, ..settings(solver, 5e-3) };
+        let mut keeping = Keeping(Vec::new());
+        let ends = |(mut solution, coupling): (continuous::Solution, Coupling)| {
+            solution.seconds = 0.0;
+            solution.history.iter_mut().for_each(|h| h.seconds = 0.0);
+            (serde_json::to_string(&solution).unwrap(), coupling.to_json().unwrap())
+        };
+        let whole = ends(problem.solve(&settings, &mut keeping).unwrap());
+        assert!(keeping.0.len() >= 4, "{solver:?}: {}", keeping.0.len());
+        let every = keeping.0.len().div_ceil(4);
+        for bytes in keeping.0.iter().step_by(every) {
+            let checkpoint = continuous::Checkpoint::from_bytes("state", bytes).unwrap();
+            let resumed = ends(problem.resume(&settings, &checkpoint, &mut Silent).unwrap());
+            assert!(resumed == whole, "{solver:?}");
+        }
+        let bytes = &keeping.0[1];
+        let checkpoint = continuous::Checkpoint::from_bytes("state", bytes).unwrap();
+        let other = Settings { seed: 1, ..settings };
+        let message = problem.resume(&other, &checkpoint, &mut Silent).unwrap_err().to_string();
+        assert!(message.contains("the seed was 0, now 1"), "{message}");
+        for at in [3, 40, bytes.len() / 2, bytes.len() - 1] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(continuous::Checkpoint::from_bytes("state", &damaged).is_err(), "{at}");
+            assert!(continuous::Checkpoint::from_bytes("state", &bytes[..at]).is_err(), "{at}");
+        }
     }
 }
 

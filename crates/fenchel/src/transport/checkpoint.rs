@@ -5,11 +5,12 @@
 
 use super::auto::{Finish, Run};
 use super::certificate::Draw;
+use super::container::{Fingerprint, digest, of_another, pack, same, unpack};
 use super::levels::Level;
 use super::problem::{Frozen, purpose};
 use super::settings::Settings;
 use super::solution::HistoryPoint;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::{Design, Sampler};
 use crate::optim::Loop;
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,7 @@ const POINTS: usize = 1024;
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Checkpoint {
-    fingerprint: Vec<(String, String)>,
+    fingerprint: Fingerprint,
     seconds: f64,
     pub(crate) state: State,
 }
@@ -145,23 +146,7 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        let wrong = |message: &str| Error::file(place.as_ref(), message);
-        let Some(rest) = bytes.strip_prefix(MARK) else {
-            let known = MARK.len() - 2;
-            return Err(wrong(if bytes.len() > known && bytes.starts_with(&MARK[..known]) {
-                "is a checkpoint of another version of fenchel"
-            } else {
-                "is no checkpoint"
-            }));
-        };
-        let damaged = "is a damaged checkpoint: it is cut off, or some of its bytes have changed";
-        let (body, sum) = rest.split_last_chunk::<8>().ok_or_else(|| wrong(damaged))?;
-        if u64::from_le_bytes(*sum) != checksum(body) {
-            return Err(wrong(damaged));
-        }
-        let checkpoint: Checkpoint =
-            postcard::from_bytes(body).map_err(|_| wrong("is a checkpoint of another version of fenchel"))?;
-        Ok(checkpoint)
+        unpack(MARK, place.as_ref(), bytes)
     }
 
     /// Seconds that the solve had taken.
@@ -176,29 +161,14 @@ impl Checkpoint {
 
     /// Refuses the state of another problem.
     pub(crate) fn check(&self, problem: &Frozen, settings: &Settings) -> Result<()> {
-        let here = fingerprint(problem, settings)?;
-        let differs: Vec<String> = here
-            .iter()
-            .filter_map(|(name, now)| {
-                let before = self.fingerprint.iter().find(|(n, _)| n == name).map(|(_, value)| value);
-                match before {
-                    Some(before) if before == now => None,
-                    // A digest says nothing to anyone.
-                    Some(before) if !before.starts_with('#') => {
-                        Some(format!("{name} was {before}, now {now}"))
-                    }
-                    _ => Some(format!("{name} differ")),
-                }
-            })
-            .collect();
-        if differs.is_empty() { Ok(()) } else { Err(of_another(&differs.join("; "))) }
+        same(&self.fingerprint, &fingerprint(problem, settings)?)
     }
 }
 
 /// Makes the bytes of states, with the fingerprint of their problem.
 #[derive(Debug, Default)]
 pub(crate) struct Saver {
-    fingerprint: Option<Vec<(String, String)>>,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// A [`Checkpoint`] to be written.
@@ -215,9 +185,7 @@ impl Saver {
         // Without a fingerprint the state is refused when it is taken up.
         let fingerprint =
             self.fingerprint.get_or_insert_with(|| fingerprint(problem, settings).unwrap_or_default());
-        // Plain numbers and lists of them: there is nothing that cannot be written.
-        let body = postcard::to_stdvec(&Written { fingerprint, seconds, state }).unwrap_or_default();
-        [MARK, body.as_slice(), &checksum(&body).to_le_bytes()].concat()
+        pack(MARK, &Written { fingerprint, seconds, state })
     }
 }
 
@@ -239,11 +207,6 @@ impl Offers<'_> {
         let seconds = control.seconds();
         control.resumable(&mut || self.saver.bytes(problem, self.settings, seconds, &self.state));
     }
-}
-
-fn of_another(difference: &str) -> Error {
-    let got = format!("of another problem ({difference})");
-    Error::invalid("the checkpoint", got, "of the same problem and settings")
 }
 
 impl<'a> Run<'a, '_> {
@@ -308,14 +271,6 @@ impl<'a> Run<'a, '_> {
 
 /// What a problem and its settings are known by: words, numbers, and digests of lists, marked by `#`.
 fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Vec<(String, String)>> {
-    let digest = |lists: &[&[f64]]| {
-        let mut digest = Digest::new();
-        for list in lists {
-            digest.word(list.len() as u64);
-            list.iter().for_each(|x| digest.word(x.to_bits()));
-        }
-        format!("#{:016x}", digest.finish())
-    };
     let mut points = vec![0.0; POINTS * problem.dim];
     Sampler::new(&*problem.source, Design::Iid, settings.seed, purpose::FINGERPRINT).fill(0, &mut points)?;
     let moments = problem.source.moments().unwrap_or_default();
@@ -341,32 +296,4 @@ fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Vec<(String, Str
         ),
     ];
     Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-fn checksum(bytes: &[u8]) -> u64 {
-    let mut digest = Digest::new();
-    digest.word(bytes.len() as u64);
-    let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().for_each(|word| digest.word(u64::from_le_bytes(*word)));
-    rest.iter().for_each(|byte| digest.word(u64::from(*byte)));
-    digest.finish()
-}
-
-/// Tells lists of words apart, against accidents and not against malice: each step is a bijection of the state for a
-/// given word, so that a single changed word always shows.
-struct Digest(u64);
-
-impl Digest {
-    fn new() -> Self {
-        Digest(0x6a09_e667_f3bc_c908)
-    }
-
-    fn word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    }
-
-    fn finish(self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed ^ (mixed >> 29)
-    }
 }

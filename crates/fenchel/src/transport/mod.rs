@@ -11,6 +11,7 @@ mod certificate;
 mod checkpoint;
 mod checkpoint_file;
 mod coarse;
+mod container;
 pub mod continuous;
 mod draws;
 mod evaluate;

@@ -8,6 +8,7 @@ use crate::divergence::{Divergence, SafeKl};
 use crate::error::{Error, Result};
 use crate::measure::{Soa, stream};
 use crate::simd;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Points of either side that are drawn and put into the basis together.
@@ -69,7 +70,7 @@ pub(super) struct Chunk {
 }
 
 /// Iterates after some steps.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Walk {
     /// C.
     pub(super) step: f64,
@@ -81,6 +82,7 @@ pub(super) struct Walk {
     /// Mean of v over the steps since `since`.
     pub(super) mean: Vec<f64>,
     pub(super) since: u64,
+    #[serde(skip)]
     room: Room,
 }
 

@@ -57,7 +57,9 @@ pub(super) struct Sizes {
 
 /// What one pair of samples says.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Draw {
+pub(super) struct Draw {
+    /// Points drawn.
+    points: u64,
     /// Mean u + mean v.
     means: f64,
     /// λ × mean f*(s).
@@ -87,30 +89,30 @@ pub(super) struct Evidence {
     pub(super) samples: u64,
 }
 
-/// Certifies u and v. `Err` within: the run has to end before there was anything to go by.
+/// Gets the draws so far.
+pub(super) type Offer<'a> = &'a mut dyn FnMut(&[Draw], &mut Loop<'_>);
+
+/// Certifies u and v. `draws` were made before; what there is of them is offered between two. `Err` within: the run has to end before there was anything to go by.
 pub(super) fn certify(
     ready: &Ready,
     u: &dyn Potential,
     v: &dyn Potential,
     sizes: Sizes,
     progress: Progress<'_>,
+    (mut draws, offer): (Vec<Draw>, Offer<'_>),
     control: &mut Loop<'_>,
 ) -> Result<std::result::Result<Evidence, Ended>> {
     let exact = ready.source.is_whole(sizes.points) && ready.target.is_whole(sizes.points);
     let replicates = if exact { 1 } else { sizes.replicates.max(2) };
-    let mut draws = Vec::with_capacity(replicates);
-    let mut samples = 0;
     let mut solved = sizes.solved;
     let shift = level(ready, u, v, sizes.stream + LEVEL)?;
     let u = &Shifted { potential: u, shift };
-    for r in 0..replicates {
+    for r in draws.len()..replicates {
+        offer(&draws, control);
         let progress = Progress { fraction: r as f64 / replicates as f64, ..progress };
         let key = sizes.stream + r as u64;
         match draw(ready, u, v, Sizes { solved, ..sizes }, key, progress, control)? {
-            Ok((draw, n)) => {
-                samples += n;
-                draws.push(draw);
-            }
+            Ok(draw) => draws.push(draw),
             // Two draws, or one that is exact, are the least that says something.
             Err(ended) if draws.len() < 2 => return Ok(Err(ended)),
             Err(_) => break,
@@ -119,7 +121,7 @@ pub(super) fn certify(
             solved = 0;
         }
     }
-    Ok(Ok(summarise(ready, &draws, samples, exact)))
+    Ok(Ok(summarise(ready, &draws, exact)))
 }
 
 /// How far the ends of the interval are apart, without their noise, as one pair of samples sees it.
@@ -136,7 +138,7 @@ pub(super) fn glance(
     let shift = level(ready, u, v, sizes.stream + LEVEL)?;
     let u = &Shifted { potential: u, shift };
     let found = draw(ready, u, v, sizes, key, progress, control)?;
-    Ok(found.map(|(draw, _)| draw.penalty + draw.plan.min(draw.product)))
+    Ok(found.map(|draw| draw.penalty + draw.plan.min(draw.product)))
 }
 
 /// Streams of the samples that a level is found on, and that decide whether a certificate is worth its while; after those of the certificate.
@@ -191,7 +193,7 @@ fn draw(
     key: u64,
     progress: Progress<'_>,
     control: &mut Loop<'_>,
-) -> Result<std::result::Result<(Draw, u64), Ended>> {
+) -> Result<std::result::Result<Draw, Ended>> {
     let (xs, ys) = (
         ready.source.points(key, sizes.points, ready.seed)?,
         ready.target.points(key, sizes.points, ready.seed)?,
@@ -230,7 +232,8 @@ fn draw(
             Err(ended) => return Ok(Err(ended)),
         }
     }
-    Ok(Ok((draw, (xs.len() + ys.len()) as u64)))
+    draw.points = (xs.len() + ys.len()) as u64;
+    Ok(Ok(draw))
 }
 
 /// Means over pairs of points: all pairs where one side is whole, else all pairs within blocks of the samples.
@@ -330,7 +333,7 @@ fn chi2(ready: &Ready, u: &dyn Potential, v: &dyn Potential, key: u64) -> Result
     Ok([mean(&xs, &by_x), mean(&ys, &by_y)])
 }
 
-fn summarise(ready: &Ready, draws: &[Draw], samples: u64, exact: bool) -> Evidence {
+fn summarise(ready: &Ready, draws: &[Draw], exact: bool) -> Evidence {
     let side = |pick: &dyn Fn(&Draw) -> f64| -> (f64, f64) {
         let values: Vec<f64> = draws.iter().map(pick).collect();
         let (mean, error) = mean_and_error(&values);
@@ -362,6 +365,6 @@ fn summarise(ready: &Ready, draws: &[Draw], samples: u64, exact: bool) -> Eviden
         marginals: Marginals { source: marginal(0), target: marginal(1) },
         gap,
         noise: lower_noise.max(upper_noise),
-        samples,
+        samples: draws.iter().map(|d| d.points).sum(),
     }
 }

@@ -34,7 +34,7 @@ pub struct Coupling {
 
 /// What a coupling's file holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     format: String,
     dim: usize,
     cost: String,
@@ -122,6 +122,19 @@ impl Coupling {
         let forward = plan(&targets, &record.target.potential, cost.clone())?;
         let backward = plan(&sources, &record.source.potential, back)?;
         Ok(Coupling { record, cost, divergence, u: Arc::new(u), v, forward, backward })
+    }
+
+    /// What a checkpoint keeps of it.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The coupling of a record.
+    pub(super) fn restored(
+        record: Record,
+        (cost, divergence): (Arc<dyn Cost>, Arc<dyn Divergence>),
+    ) -> Result<Self> {
+        Coupling::assemble(record, cost, divergence, None)
     }
 
     /// Dimension of the points.

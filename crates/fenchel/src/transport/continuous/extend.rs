@@ -61,7 +61,9 @@ pub(super) fn extend(
     };
     if !interrupted {
         let sizes = Sizes { replicates: REPLICATES, points: n, solved: n, stream: purpose::CERTIFICATE };
-        if let Ok(evidence) = certify(ready, &*u, &*v, sizes, progress, control)? {
+        if let Ok(evidence) =
+            certify(ready, &*u, &*v, sizes, progress, (Vec::new(), &mut |_, _| {}), control)?
+        {
             return Ok((evidence, coupling));
         }
     }
@@ -82,7 +84,7 @@ pub(super) fn unsolved(ready: &Ready, u: &dyn Potential, v: &dyn Potential, stag
         iterate: &[],
     };
     let mut silent = Silent;
-    certify(ready, u, v, sizes, progress, &mut Loop::new(None, &mut silent))?
+    certify(ready, u, v, sizes, progress, (Vec::new(), &mut |_, _| {}), &mut Loop::new(None, &mut silent))?
         .map_err(|Ended(status)| Error::invalid("the run", status, "one that nobody stops"))
 }
 

@@ -7,6 +7,7 @@
 mod ascent;
 mod basis;
 mod certificate;
+mod checkpoint;
 mod coupling;
 mod extend;
 mod fit;
@@ -20,6 +21,7 @@ mod solution;
 
 pub use ascent::KernelAscent;
 pub use basis::KernelPotential;
+pub use checkpoint::Checkpoint;
 pub use coupling::Coupling;
 pub use kernel::{Entry, Kernel, registry};
 pub use potential::{CTransform, Potential};

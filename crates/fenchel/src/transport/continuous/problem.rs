@@ -1,6 +1,7 @@
 //! The problem: two measures that one can draw from, a cost, a divergence and its strength.
 
 use super::certificate::Evidence;
+use super::checkpoint::Checkpoint;
 use super::coupling::Coupling;
 use super::extend::{Given, extend, judged};
 use super::potential::Potential;
@@ -22,6 +23,7 @@ pub(super) mod purpose {
     pub(in super::super) const PILOT: u64 = 0;
     pub(in super::super) const TRAINING: u64 = 1 << 20;
     pub(in super::super) const FITTED: u64 = 1 << 25;
+    pub(in super::super) const FINGERPRINT: u64 = 1;
     pub(in super::super) const STEPS: u64 = 1 << 30;
     pub(in super::super) const VALIDATION: u64 = 1 << 31;
     pub(in super::super) const FEATURES: u64 = 1 << 32;
@@ -136,14 +138,42 @@ impl Continuous {
     /// [`Error::InvalidValue`] for settings outside their domain, [`Error::NonFinite`] if a cost or a coordinate that was drawn is not finite.
     /// Not converging is not an error: the status of the result says it.
     pub fn solve(&self, settings: &Settings, observer: &mut dyn Observer) -> Result<(Solution, Coupling)> {
+        self.run(settings, None, observer)
+    }
+
+    /// Goes on from a state that an earlier solve of this problem has offered to its observer, and ends with the bits with which that one
+    /// would have ended; only times differ. `threads` and `max_seconds` may be others, all other settings must be the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`solve`](Continuous::solve), and [`Error::InvalidValue`] if the state is of another problem or of other settings, with what
+    /// differs.
+    pub fn resume(
+        &self,
+        settings: &Settings,
+        checkpoint: &Checkpoint,
+        observer: &mut dyn Observer,
+    ) -> Result<(Solution, Coupling)> {
+        self.run(settings, Some(checkpoint), observer)
+    }
+
+    fn run(
+        &self,
+        settings: &Settings,
+        checkpoint: Option<&Checkpoint>,
+        observer: &mut dyn Observer,
+    ) -> Result<(Solution, Coupling)> {
         settings.validate()?;
         let mut run = || {
-            let mut control = Loop::new(settings.max_seconds, &mut *observer);
+            let spent = checkpoint.map_or(0.0, Checkpoint::seconds);
+            let mut control = Loop::resumed(settings.max_seconds, spent, &mut *observer);
             let ready = self.ready(settings)?;
+            checkpoint.map_or(Ok(()), |c| c.check(&ready))?;
+            let state = checkpoint.map(|c| c.state.clone());
             match settings.solver {
-                Solver::Samples => samples::solve(&ready, settings, None, &mut control),
-                Solver::Kernel(space) => samples::solve(&ready, settings, Some(space), &mut control),
-                Solver::Sgd(sgd) => sgd::solve(&ready, settings, sgd, &mut control),
+                Solver::Samples => samples::solve(&ready, None, state, &mut control),
+                Solver::Kernel(space) => samples::solve(&ready, Some(space), state, &mut control),
+                Solver::Sgd(sgd) => sgd::solve(&ready, sgd, state, &mut control),
             }
         };
         match settings.threads {

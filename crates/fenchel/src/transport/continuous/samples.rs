@@ -5,18 +5,20 @@
 //! a single fresh pair of samples tells how far there is to go.
 
 use super::basis::KernelPotential;
-use super::certificate::{Evidence, Sizes, certify, glance};
-use super::coupling::{Coupling, Support};
+use super::certificate::{Draw, Evidence, Offer, Sizes, certify, glance};
+use super::checkpoint::{self, Saver};
+use super::coupling::{Coupling, Record, Support};
 use super::extend::{REPLICATES, unsolved};
 use super::fit::fit;
 use super::potential::{CTransform, Potential};
 use super::problem::{Drawn, Ended, Ready, Side, purpose};
-use super::settings::{Settings, Solver, Space};
+use super::settings::{Solver, Space};
 use super::solution::{HistoryPoint, Solution};
 use crate::cost::Transposed;
 use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
 use crate::transport::statistics::student_t_975;
+use serde::{Deserialize, Serialize};
 
 /// Points of either side to start with, and the factor by which they grow.
 const START: usize = 512;
@@ -37,74 +39,132 @@ struct Stage {
     bandwidth: Option<f64>,
 }
 
+/// A [`Stage`] as a checkpoint keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    record: Record,
+    bandwidth: Option<f64>,
+}
+
+impl Stage {
+    fn kept(&self) -> Kept {
+        Kept { record: self.coupling.record().clone(), bandwidth: self.bandwidth }
+    }
+
+    fn restored(kept: Kept, ready: &Ready) -> Result<Self> {
+        Ok(Stage { coupling: Coupling::restored(kept.record, ready.forces())?, bandwidth: kept.bandwidth })
+    }
+}
+
+/// Where a solve is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    n: usize,
+    stage: u64,
+    pub(super) samples: u64,
+    error: f64,
+    history: Vec<HistoryPoint>,
+    /// The narrowest interval so far.
+    best: Option<(Evidence, Kept)>,
+    /// In a certificate: what is certified, and the draws so far.
+    certifying: Option<(Kept, Vec<Draw>)>,
+}
+
+impl State {
+    fn progress<'p>(&self, phase: &'p str, ready: &Ready) -> Progress<'p> {
+        let target = ready.settings.tolerance;
+        let error = if self.error > 0.0 { self.error } else { ready.lambda / ready.unit };
+        let fraction = (target / error).clamp(0.0, 1.0);
+        Progress { phase, fraction, samples: self.samples, error, target, iterate: &[] }
+    }
+
+    fn grow(&mut self, limit: usize) {
+        (self.n, self.stage) = ((self.n * GROWTH).min(limit), self.stage + 1);
+    }
+}
+
 pub(super) fn solve(
     ready: &Ready,
-    settings: &Settings,
     space: Option<Space>,
+    state: Option<checkpoint::State>,
     control: &mut Loop<'_>,
 ) -> Result<(Solution, Coupling)> {
+    let settings = &ready.settings;
     let target = settings.tolerance * ready.unit;
-    let mut n = START.min(settings.max_samples);
-    let mut stage = 0;
-    let mut spent = Spent::default();
-    let mut best: Option<(Evidence, Stage)> = None;
+    let mut saver = Saver::default();
+    let mut state = match state {
+        Some(checkpoint::State::Samples(state)) => *state,
+        _ => State { n: START.min(settings.max_samples), ..State::default() },
+    };
     let mut last: Option<Stage> = None;
     let status = loop {
         let began = control.seconds();
-        let found = match train(ready, space, n, stage, spent.progress("solving", ready, settings), control)?
-        {
-            Ok(found) => found,
-            Err(Ended(status)) => break status,
-        };
-        spent.samples += 2 * n as u64;
-        let (u, v) = (found.coupling.u().clone(), found.coupling.v().clone());
+        let n = state.n;
         let whole = ready.source.is_whole(n) && ready.target.is_whole(n);
+        let grows = n < settings.max_samples && !whole;
+        let (found, draws) = match state.certifying.take() {
+            Some((kept, draws)) => (Stage::restored(kept, ready)?, Some(draws)),
+            None => {
+                saver.offer(ready, control, &mut || checkpoint::State::Samples(Box::new(state.clone())));
+                match train(ready, space, n, state.stage, state.progress("solving", ready), control)? {
+                    Ok(found) => (found, None),
+                    Err(Ended(status)) => break status,
+                }
+            }
+        };
+        let (u, v) = (found.coupling.u().clone(), found.coupling.v().clone());
         let sizes = Sizes {
             replicates: REPLICATES,
             points: n.max(for_noise(ready, &found.coupling, n, target)),
             solved: n,
-            stream: purpose::CERTIFICATE + stage * (1 << 20),
+            stream: purpose::CERTIFICATE + state.stage * (1 << 20),
         };
-        let gap = if whole {
-            0.0
-        } else {
-            match glance(ready, &*u, &*v, sizes, spent.progress("certifying", ready, settings), control)? {
-                Ok(gap) => gap,
-                Err(Ended(status)) => {
-                    last = Some(found);
-                    break status;
+        if draws.is_none() {
+            state.samples += 2 * n as u64;
+            let gap = if whole {
+                0.0
+            } else {
+                match glance(ready, &*u, &*v, sizes, state.progress("certifying", ready), control)? {
+                    Ok(gap) => gap,
+                    Err(Ended(status)) => {
+                        last = Some(found);
+                        break status;
+                    }
                 }
+            };
+            state.error = gap / ready.unit;
+            if gap > ROOM * target && grows && affordable(began, control) {
+                state.grow(settings.max_samples);
+                last = Some(found);
+                continue;
             }
-        };
-        spent.error = gap / ready.unit;
-        // The next stage takes a pair of solves that are GROWTH times as large at least, and its certificate eight.
-        let took = control.seconds() - began;
-        let affordable = control.seconds() + 4.0 * GROWTH as f64 * took < control.limit();
-        let grows = n < settings.max_samples && !whole;
-        if gap > ROOM * target && grows && affordable {
-            (n, stage) = ((n * GROWTH).min(settings.max_samples), stage + 1);
-            last = Some(found);
-            continue;
         }
-        let progress = spent.progress("certifying", ready, settings);
-        let evidence = match certify(ready, &*u, &*v, sizes, progress, control)? {
+        let progress = state.progress("certifying", ready);
+        let mut offer = |draws: &[Draw], control: &mut Loop<'_>| {
+            saver.offer(ready, control, &mut || {
+                let certifying = Some((found.kept(), draws.to_vec()));
+                checkpoint::State::Samples(Box::new(State { certifying, ..state.clone() }))
+            });
+        };
+        let draws = (draws.unwrap_or_default(), &mut offer as Offer<'_>);
+        let evidence = match certify(ready, &*u, &*v, sizes, progress, draws, control)? {
             Ok(evidence) => evidence,
             Err(Ended(status)) => {
                 last = Some(found);
                 break status;
             }
         };
-        spent.samples += evidence.samples;
-        spent.history.push(HistoryPoint {
-            samples: spent.samples,
+        state.samples += evidence.samples;
+        state.history.push(HistoryPoint {
+            samples: state.samples,
             seconds: control.seconds(),
             value: evidence.value,
             gap: Some(evidence.gap),
         });
         let width = evidence.interval.width();
-        spent.error = width / ready.unit;
-        if best.as_ref().is_none_or(|(b, _)| width < b.interval.width()) {
-            best = Some((evidence, found));
+        state.error = width / ready.unit;
+        if state.best.as_ref().is_none_or(|(b, _)| width < b.interval.width()) {
+            state.best = Some((evidence, found.kept()));
         }
         if width <= target {
             break Status::Converged;
@@ -115,14 +175,14 @@ pub(super) fn solve(
         if !grows {
             break Status::MaxIterations;
         }
-        if !affordable {
+        if !affordable(began, control) {
             break Status::MaxTime;
         }
-        (n, stage) = ((n * GROWTH).min(settings.max_samples), stage + 1);
+        state.grow(settings.max_samples);
     };
-    let (evidence, found) = match best {
-        Some(best) => best,
-        None => uncertified(ready, last, stage)?,
+    let (evidence, found) = match state.best {
+        Some((evidence, kept)) => (evidence, Stage::restored(kept, ready)?),
+        None => uncertified(ready, last, state.stage)?,
     };
     let name = match settings.solver {
         Solver::Kernel(space) => format!("kernel {}", space.kernel),
@@ -130,26 +190,16 @@ pub(super) fn solve(
     };
     let mut solution = ready.report(status, evidence, name);
     solution.bandwidth = found.bandwidth;
-    solution.history = spent.history;
-    solution.samples = spent.samples;
+    solution.history = state.history;
+    solution.samples = state.samples;
     solution.seconds = control.seconds();
     Ok((solution, found.coupling))
 }
 
-/// What has been used up.
-#[derive(Default)]
-struct Spent {
-    samples: u64,
-    error: f64,
-    history: Vec<HistoryPoint>,
-}
-
-impl Spent {
-    fn progress<'p>(&self, phase: &'p str, ready: &Ready, settings: &Settings) -> Progress<'p> {
-        let error = if self.error > 0.0 { self.error } else { ready.lambda / ready.unit };
-        let fraction = (settings.tolerance / error).clamp(0.0, 1.0);
-        Progress { phase, fraction, samples: self.samples, error, target: settings.tolerance, iterate: &[] }
-    }
+/// Whether there is time for the next stage: it has samples that are [`GROWTH`] times as large.
+fn affordable(began: f64, control: &Loop<'_>) -> bool {
+    let took = control.seconds() - began;
+    control.seconds() + 4.0 * GROWTH as f64 * took < control.limit()
 }
 
 /// Solves for a pair of samples, and extends.

@@ -1,14 +1,16 @@
 //! Stochastic gradients in a reproducing space as a solver: steps found, the answer certified.
 
 use super::ascent::{Setting, Walk};
+use super::checkpoint::{self, Saver};
 use super::coupling::Coupling;
 use super::extend::{Given, extend, judged};
 use super::problem::{Ready, purpose};
-use super::settings::{Settings, Sgd};
+use super::settings::Sgd;
 use super::solution::{HistoryPoint, Solution};
 use crate::error::Result;
 use crate::optim::{Loop, Progress, Status};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Points of either side on which walks are compared.
 const VALIDATION: usize = 512;
@@ -21,16 +23,32 @@ const BANDWIDTHS: [f64; 3] = [0.5, 1.0, 3.0];
 const WALKING: f64 = 0.7;
 
 /// A walk among those tried.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Trial {
     setting: usize,
     walk: Walk,
     value: f64,
 }
 
+/// Where a solve is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct State {
+    t: u64,
+    pub(super) samples: u64,
+    trials: Vec<Trial>,
+    /// Of those that walk a third goes on when all have gone three times as far: at this step next.
+    cut: Option<u64>,
+    /// Step of the next line of the history.
+    report: u64,
+    history: Vec<HistoryPoint>,
+    /// The best walk at the last report.
+    good: Option<(usize, Walk)>,
+}
+
 pub(super) fn solve(
     ready: &Ready,
-    settings: &Settings,
     sgd: Sgd,
+    state: Option<checkpoint::State>,
     control: &mut Loop<'_>,
 ) -> Result<(Solution, Coupling)> {
     let factors = if sgd.space.bandwidth.is_some() || sgd.step.is_some() { &[1.0][..] } else { &BANDWIDTHS };
@@ -47,7 +65,7 @@ pub(super) fn solve(
         None => STEPS.iter().map(|s| s * ready.unit).collect(),
     };
     let half = sgd.steps / 2;
-    let mut trials: Vec<Trial> = (0..set.len())
+    let trials: Vec<Trial> = (0..set.len())
         .flat_map(|setting| steps.iter().map(move |step| (setting, *step)))
         .map(|(setting, step)| Trial {
             setting,
@@ -56,73 +74,88 @@ pub(super) fn solve(
         })
         .collect();
     let limit = WALKING * control.limit();
-    let mut history = Vec::new();
-    let mut good: Option<(usize, Walk)> = None;
+    let mut saver = Saver::default();
+    let mut state = match state {
+        Some(checkpoint::State::Sgd(state)) => *state,
+        _ => {
+            let cut = (trials.len() > 1).then_some((sgd.steps / 27).max(1));
+            State { t: 0, samples: 0, trials, cut, report: 1, history: Vec::new(), good: None }
+        }
+    };
     let mut status = Status::MaxIterations;
-    let mut report = 1;
-    // Of those that walk a third goes on when all have gone three times as far.
-    let mut cut = (trials.len() > 1).then_some((sgd.steps / 27).max(1));
-    let mut t = 0;
-    while t < sgd.steps && !trials.is_empty() {
-        let number = t / set[0].chunk_steps();
-        let end =
-            ((number + 1) * set[0].chunk_steps()).min(sgd.steps).min(cut.unwrap_or(u64::MAX)).min(report);
+    while state.t < sgd.steps && !state.trials.is_empty() {
+        let number = state.t / set[0].chunk_steps();
+        let end = ((number + 1) * set[0].chunk_steps())
+            .min(sgd.steps)
+            .min(state.cut.unwrap_or(u64::MAX))
+            .min(state.report);
         let progress = Progress {
-            phase: if trials.len() > 1 { "finding a step" } else { "solving" },
-            fraction: t as f64 / sgd.steps as f64,
-            samples: 2 * t * sgd.batch as u64,
+            phase: if state.trials.len() > 1 { "finding a step" } else { "solving" },
+            fraction: state.t as f64 / sgd.steps as f64,
+            samples: 2 * state.t * sgd.batch as u64,
             error: f64::NAN,
-            target: settings.tolerance,
+            target: ready.settings.tolerance,
             iterate: &[],
         };
+        state.samples = progress.samples;
+        saver.offer(ready, control, &mut || checkpoint::State::Sgd(Box::new(state.clone())));
         if let Some(ended) = control.within(limit).check(&progress) {
             status = ended;
+            let top = state.trials.iter().max_by(|a, b| a.value.total_cmp(&b.value));
+            if let Some(trial) = top.filter(|trial| trial.walk.is_finite()) {
+                state.good = Some((trial.setting, trial.walk.clone()));
+            }
             break;
         }
         let mut chunks = Vec::with_capacity(set.len());
         for (i, setting) in set.iter().enumerate() {
-            chunks.push(if trials.iter().any(|t| t.setting == i) {
+            chunks.push(if state.trials.iter().any(|t| t.setting == i) {
                 Some(setting.chunk(number)?)
             } else {
                 None
             });
         }
-        trials.par_iter_mut().for_each(|trial| {
+        state.trials.par_iter_mut().for_each(|trial| {
             if let Some(chunk) = &chunks[trial.setting] {
-                trial.walk.through(&set[trial.setting], chunk, end - t);
+                trial.walk.through(&set[trial.setting], chunk, end - state.t);
             }
         });
-        t = end;
-        let due = t == report || t == sgd.steps || cut == Some(t);
+        state.t = end;
+        let due = state.t == state.report || state.t == sgd.steps || state.cut == Some(state.t);
         if !due {
             continue;
         }
-        trials.par_iter_mut().try_for_each(|trial| -> Result<()> {
+        state.trials.par_iter_mut().try_for_each(|trial| -> Result<()> {
             let Walk { v, alpha, .. } = &trial.walk;
             let value = set[trial.setting].value(v, alpha, &validation[0], &validation[1])?;
             trial.value = if value.is_finite() && trial.walk.is_finite() { value } else { f64::NEG_INFINITY };
             Ok(())
         })?;
-        trials.retain(|trial| trial.value > f64::NEG_INFINITY);
-        if cut == Some(t) {
-            trials.sort_by(|a, b| b.value.total_cmp(&a.value));
-            trials.truncate(trials.len().div_ceil(3));
-            cut = (trials.len() > 1).then_some(3 * t);
+        state.trials.retain(|trial| trial.value > f64::NEG_INFINITY);
+        if state.cut == Some(state.t) {
+            state.trials.sort_by(|a, b| b.value.total_cmp(&a.value));
+            state.trials.truncate(state.trials.len().div_ceil(3));
+            state.cut = (state.trials.len() > 1).then_some(3 * state.t);
         }
-        let top = trials.iter().max_by(|a, b| a.value.total_cmp(&b.value));
+        let top = state.trials.iter().max_by(|a, b| a.value.total_cmp(&b.value));
         if let Some(trial) = top {
-            let samples = 2 * t * sgd.batch as u64;
-            history.push(HistoryPoint { samples, seconds: control.seconds(), value: trial.value, gap: None });
-            good = Some((trial.setting, trial.walk.clone()));
+            let samples = 2 * state.t * sgd.batch as u64;
+            state.history.push(HistoryPoint {
+                samples,
+                seconds: control.seconds(),
+                value: trial.value,
+                gap: None,
+            });
+            state.good = Some((trial.setting, trial.walk.clone()));
         }
-        if t >= report {
-            report *= 2;
+        if state.t >= state.report {
+            state.report *= 2;
         }
     }
-    if trials.is_empty() {
+    if state.trials.is_empty() {
         status = Status::Diverged;
     }
-    let (at, walk) = good.unwrap_or_else(|| (0, set[0].start(steps[0], half)));
+    let (at, walk) = state.good.unwrap_or_else(|| (0, set[0].start(steps[0], half)));
     let setting = &set[at];
     // The mean of the later half is the less noisy; whether it is the better one, the objective says.
     let value = |v: &[f64]| setting.value(v, &walk.alpha, &validation[0], &validation[1]);
@@ -134,10 +167,10 @@ pub(super) fn solve(
     if status == Status::MaxIterations {
         status = judged(ready, &evidence, status);
     }
-    let samples = 2 * t * sgd.batch as u64 + evidence.samples;
+    let samples = 2 * state.t * sgd.batch as u64 + evidence.samples;
     let mut solution = ready.report(status, evidence, format!("sgd {}", sgd.objective));
     (solution.bandwidth, solution.step) = (Some(setting.bandwidth()), Some(walk.step));
-    (solution.history, solution.samples) = (history, samples);
+    (solution.history, solution.samples) = (state.history, samples);
     solution.seconds = control.seconds();
     Ok((solution, coupling))
 }
