@@ -4,7 +4,7 @@
 
 use crate::failure::{Failure, Result};
 use fenchel::Error;
-use fenchel::transport::{Checkpoint, CheckpointFile};
+use fenchel::transport::CheckpointFile;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -25,8 +25,8 @@ struct Head {
 pub struct Earlier {
     /// What `fenchel transport` was called with, each time.
     pub arguments: Vec<Vec<String>>,
-    /// Where to go on.
-    pub state: Checkpoint,
+    /// Where to go on: what the solver's own type reads.
+    pub state: Vec<u8>,
 }
 
 /// Reads a checkpoint.
@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<Earlier> {
     let end = bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len());
     let head: Head = serde_json::from_slice(&bytes[..end])
         .map_err(|_| Error::file(path, "is no checkpoint; --resume wants a file that --checkpoint wrote"))?;
-    let state = Checkpoint::from_bytes(path, bytes.get(end + 1..).unwrap_or_default())?;
+    let state = bytes.get(end + 1..).unwrap_or_default().to_vec();
     Ok(Earlier { arguments: head.arguments, state })
 }
 

@@ -193,7 +193,7 @@ pub fn draw_points(
 }
 
 /// x1, x2, …
-fn default_names(dim: usize) -> Vec<String> {
+pub fn default_names(dim: usize) -> Vec<String> {
     (1..=dim).map(|k| format!("x{k}")).collect()
 }
 

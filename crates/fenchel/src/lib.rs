@@ -80,7 +80,7 @@
 //! | [`bounds`] | inequalities that a result can carry |
 //! | [`measure`] | sources, point clouds, Sobol' points, files |
 //! | [`cost`] | ground costs |
-//! | [`transport`] | semi-discrete optimal transport: problem, solvers, certificate, plan |
+//! | [`transport`] | semi-discrete optimal transport: problem, solvers, certificate, plan; continuous transport |
 //! | [`robust`] | losses, worst-case risks, robust linear models |
 //! | [`optim`] | how a run ends, reports and is stopped |
 //! | [`simd`] | vector kernels with run-time dispatch |
@@ -120,4 +120,6 @@ mod book {
     struct DiscreteChoice;
     #[doc = include_str!("../../../docs/semi-discrete-transport.md")]
     struct SemiDiscreteTransport;
+    #[doc = include_str!("../../../docs/continuous-transport.md")]
+    struct ContinuousTransport;
 }

@@ -25,6 +25,10 @@ Examples:
   fenchel transport --resume run.ckpt
       The second goes on where the first was interrupted or killed.
 
+  fenchel transport --source gaussian:2 --target uniform:2
+  fenchel transport --source before.csv --target after.csv --potential kernel
+      Both sides are measures that points are drawn from; the potentials are functions.
+
   fenchel transport --solver asgd --steps 1000000 --step-rule continuous
       Averaged stochastic gradient ascent with the step size of its convergence theorem.
 
@@ -34,6 +38,7 @@ Files written to --out:
   plan.json          the plan, to be loaded and used at new points
   convergence.svg    dual value, interval and marginal error over the samples drawn (and .png)
   cells.svg          in the plane: where mass goes, over the source's density (and .png)
+For continuous transport coupling.json in place of plan.json, and coupling.svg, on the line and in the plane: where mass goes.
 
 Exit code 0 if the tolerance was reached, 1 if not (the result is written all the same), 2 for bad input.";
 
@@ -57,8 +62,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME|FILE", num_args = 1.., help_heading = "Problem")]
     pub source: Vec<String>,
 
-    /// Where mass goes: a CSV, NPY or Parquet file, one atom a row
-    #[arg(long, value_name = "FILE", help_heading = "Problem")]
+    /// Where mass goes: a CSV, NPY or Parquet file, one atom a row; or NAME:DIMENSION, for continuous transport
+    #[arg(long, value_name = "FILE|NAME", help_heading = "Problem")]
     pub target: Option<PathBuf>,
 
     /// Draw so many rows of the target as its atoms, without loading it
@@ -111,19 +116,48 @@ pub struct Args {
     /// Accuracy to reach, relative to the standard deviation of the costs
     ///
     /// Bounds the marginal error Σ|q − ν| and, times that standard deviation, the width of the value's interval.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1e-3, allow_negative_numbers = true)]
-    #[arg(help_heading = "Solver")]
-    pub tolerance: f64,
+    /// [default: 0.001; 0.01 for continuous transport]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
+    pub tolerance: Option<f64>,
+
+    /// Continuous transport: both sides are measures that points are drawn from, and the potentials are functions
+    ///
+    /// The default where the target is a name. A target's file then is a sample to draw from, and may be larger than memory.
+    #[arg(long, value_enum, help_heading = "Continuous transport")]
+    pub potential: Option<Potential>,
+
+    /// Kernel of the potentials: gaussian, matern:0.5, matern:1.5, matern:2.5, laplace [default: gaussian]
+    #[arg(long, value_name = "NAME", help_heading = "Continuous transport")]
+    pub kernel: Option<String>,
+
+    /// Bandwidth of the kernel, in the unit of the points [default: chosen on the data]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Continuous transport")]
+    pub bandwidth: Option<f64>,
+
+    /// Functions that stand for the kernel, at most [default: 256]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Continuous transport")]
+    pub rank: Option<usize>,
+
+    /// Stochastic gradients in the kernel's space, on this objective: dual, safe:ρ, safe-constant:ρ
+    ///
+    /// dual is the method of Genevay et al., which overflows at steps that are not small. safe:ρ bounds every gradient by 1/ρ.
+    /// safe-constant:ρ has one number for α in place of a function, and cannot come close.
+    #[arg(long, value_name = "NAME", help_heading = "Continuous transport")]
+    pub objective: Option<String>,
+
+    /// Step size C of C/√i, in cost units [default: found by short runs]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Continuous transport")]
+    pub step: Option<f64>,
 
     /// Method
     #[arg(long, value_enum, default_value_t = Method::Auto, help_heading = "Solver")]
     pub solver: Method,
 
-    /// asgd: number of steps [default: 100000]
+    /// asgd, --objective: number of steps [default: 100000]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub steps: Option<u64>,
 
-    /// asgd: samples a step [default: 1]
+    /// asgd, --objective: samples a step [default: 1]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub batch: Option<usize>,
 
@@ -190,6 +224,15 @@ pub struct Args {
     /// The result as JSON on standard output instead of the table
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+/// What the potentials of continuous transport are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Potential {
+    /// Exact transport between growing samples, extended to all points
+    Samples,
+    /// Sums of a kernel, of a fixed number of functions
+    Kernel,
 }
 
 /// The methods.

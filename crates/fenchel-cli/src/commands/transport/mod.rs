@@ -1,6 +1,7 @@
 //! `fenchel transport`
 
 mod args;
+mod continuous;
 mod output;
 mod pictures;
 mod problem;
@@ -14,6 +15,7 @@ use crate::progress::Display;
 use crate::results::Directory;
 use clap::Parser;
 use fenchel::transport::Checkpoint;
+use std::path::Path;
 
 /// The options alone, to be parsed again together with those of an earlier run.
 #[derive(clap::Parser)]
@@ -31,7 +33,7 @@ pub fn run(given: &Args) -> Result<Outcome> {
     let resume = || {
         let mut args = merged(&arguments)?;
         args.checkpoint = Some(given.checkpoint.clone().unwrap_or_else(|| path.clone()));
-        solve(&args, &arguments, Some(&state))
+        solve(&args, &arguments, Some((path, &state)))
     };
     resume().map_err(|e| e.at(&format!("--resume {}", path.display())))
 }
@@ -63,14 +65,19 @@ fn said() -> Vec<String> {
 }
 
 /// Solves from the beginning, or goes on.
-fn solve(args: &Args, arguments: &[Vec<String>], state: Option<&Checkpoint>) -> Result<Outcome> {
+fn solve(args: &Args, arguments: &[Vec<String>], state: Option<(&Path, &[u8])>) -> Result<Outcome> {
+    if continuous::is_asked_for(args) {
+        return continuous::solve(args, arguments, state);
+    }
+    continuous::none_of_its_options(args)?;
+    let state = state.map(|(path, bytes)| Checkpoint::from_bytes(path, bytes)).transpose()?;
     let settings = problem::settings(args)?;
     let problem = problem::problem(args)?;
     // A directory that cannot be written should not cost a solve.
     let directory = Directory::prepare(&args.out)?;
     let writer = args.checkpoint.as_ref().map(|path| checkpoint::file(path, arguments)).transpose()?;
     let mut display = Display::new(args.quiet).keeping(writer);
-    let solved = match state {
+    let solved = match &state {
         None => problem.semidiscrete.solve(&settings, &mut display),
         Some(state) => problem.semidiscrete.resume(&settings, state, &mut display),
     };

@@ -15,7 +15,7 @@ const SAMPLE: usize = 1 << 18;
 const PURPOSE: u64 = u64::MAX;
 
 /// The names of all pictures there are.
-pub const NAMES: [&str; 2] = ["convergence", "cells"];
+pub const NAMES: [&str; 3] = ["convergence", "cells", "coupling"];
 
 /// The pictures that this result has, by name.
 pub fn pictures(report: &Report<'_>, plan: &Plan, args: &Args) -> Result<Vec<(&'static str, Drawing)>> {

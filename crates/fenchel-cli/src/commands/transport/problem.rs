@@ -2,7 +2,7 @@
 
 use super::args::{Args, Method, Rule};
 use crate::failure::{Failure, Result};
-use crate::input::{Columns, Points, Rows, draw_points, read_points, read_rows};
+use crate::input::{Columns, Points, Rows, default_names, draw_points, read_points, read_rows};
 use fenchel::measure::file::size_loaded;
 use fenchel::measure::{self, Design, Source};
 use fenchel::optim::Memory;
@@ -96,7 +96,7 @@ pub fn settings(args: &Args) -> Result<Settings> {
     };
     let settings = Settings {
         solver,
-        tolerance: args.tolerance,
+        tolerance: args.tolerance.unwrap_or(1e-3),
         seed: args.seed,
         threads: args.threads,
         max_seconds: Some(args.max_time),
@@ -221,48 +221,102 @@ fn source(
     dim: usize,
     standardized: Option<&Standardized>,
 ) -> Result<(Arc<dyn Source>, Option<SourceFile>)> {
-    let [first, rest @ ..] = args.source.as_slice() else {
+    if args.source.is_empty() {
         if args.source_weights.is_some() {
             return Err(Failure::new("--source-weights needs --source with files"));
         }
         return Ok((measure::parse(&format!("gaussian:{dim}"))?, None));
-    };
-    if rest.is_empty() && !looks_like_a_file(first) {
-        if args.source_weights.is_some() {
-            return Err(Failure::new(format!("--source-weights is for files; {first} is a name")));
-        }
-        let source = measure::parse(first).map_err(|e| {
-            Failure::from(e).after("; a file's name must end in .csv, .npy or .parquet, or the file exist")
-        })?;
-        return Ok((source, None));
     }
-    let paths: Vec<&Path> = args.source.iter().map(Path::new).collect();
-    let label = if rest.is_empty() { first.clone() } else { format!("{first} and {} more", rest.len()) };
-    match read_rows(&paths, columns, args.source_weights.as_deref(), args.memory)? {
-        Rows::Loaded(mut points) => {
-            if points.dim == dim
-                && let Some(map) = standardized
-            {
-                map.apply(&mut points.values);
+    Opened::new(args, &args.source, ("--source-weights", args.source_weights.as_deref()), columns)?
+        .finish(standardized)
+}
+
+/// A measure that points are drawn from, before its coordinates are mapped.
+pub struct Opened {
+    rows: Option<Rows>,
+    named: Option<Arc<dyn Source>>,
+    label: String,
+}
+
+impl Opened {
+    /// From a name, or from files with weights in a column. `weights` are the option that names it, and its value.
+    pub fn new(
+        args: &Args,
+        texts: &[String],
+        (option, weights): (&str, Option<&str>),
+        columns: &Columns,
+    ) -> Result<Self> {
+        let [first, rest @ ..] = texts else { return Err(Failure::new("a measure needs a name or a file")) };
+        if rest.is_empty() && !looks_like_a_file(first) {
+            if weights.is_some() {
+                return Err(Failure::new(format!("{option} is for files; {first} is a name")));
             }
-            let cloud = points.cloud()?.named(label);
-            let rows = cloud.len() as u64;
-            Ok((Arc::new(cloud), Some(SourceFile { rows, streamed: false })))
+            let source = measure::parse(first).map_err(|e| {
+                Failure::from(e)
+                    .after("; a file's name must end in .csv, .npy or .parquet, or the file exist")
+            })?;
+            return Ok(Opened { rows: None, named: Some(source), label: first.clone() });
         }
-        Rows::Streamed(mut file) => {
-            if file.dim() == dim
-                && let Some(map) = standardized
-            {
-                *file = file.mapped(&map.mean, &map.scale)?;
+        let paths: Vec<&Path> = texts.iter().map(Path::new).collect();
+        let label = if rest.is_empty() { first.clone() } else { format!("{first} and {} more", rest.len()) };
+        let rows = read_rows(&paths, columns, weights, args.memory)?;
+        Ok(Opened { rows: Some(rows), named: None, label })
+    }
+
+    /// Number of coordinates.
+    pub fn dim(&self) -> usize {
+        match (&self.rows, &self.named) {
+            (Some(Rows::Loaded(points)), _) => points.dim,
+            (Some(Rows::Streamed(file)), _) => file.dim(),
+            (None, named) => named.as_ref().map_or(0, |source| source.dim()),
+        }
+    }
+
+    /// Names of the coordinates.
+    pub fn names(&self) -> Vec<String> {
+        match &self.rows {
+            Some(Rows::Loaded(points)) => points.names.clone(),
+            _ => default_names(self.dim()),
+        }
+    }
+
+    /// The map that standardizes the points of files; none for a name.
+    pub fn standardized(&self) -> Result<Option<Standardized>> {
+        let moments = match &self.rows {
+            None => return Ok(None),
+            Some(Rows::Loaded(points)) => points.clone().cloud()?.moments(),
+            Some(Rows::Streamed(file)) => file.moments(),
+        };
+        Ok(Some(standardizing(self.names(), moments)))
+    }
+
+    /// The measure, its points mapped if they come from files and fit; and what is known of the files.
+    pub fn finish(self, map: Option<&Standardized>) -> Result<(Arc<dyn Source>, Option<SourceFile>)> {
+        let map = map.filter(|map| map.mean.len() == self.dim());
+        match (self.rows, self.named) {
+            (Some(Rows::Loaded(mut points)), _) => {
+                if let Some(map) = map {
+                    map.apply(&mut points.values);
+                }
+                let cloud = points.cloud()?.named(self.label);
+                let rows = cloud.len() as u64;
+                Ok((Arc::new(cloud), Some(SourceFile { rows, streamed: false })))
             }
-            let rows = file.len();
-            Ok((Arc::new(file.named(label)), Some(SourceFile { rows, streamed: true })))
+            (Some(Rows::Streamed(mut file)), _) => {
+                if let Some(map) = map {
+                    *file = file.mapped(&map.mean, &map.scale)?;
+                }
+                let rows = file.len();
+                Ok((Arc::new(file.named(self.label)), Some(SourceFile { rows, streamed: true })))
+            }
+            (None, Some(source)) => Ok((source, None)),
+            (None, None) => Err(Failure::new("a measure needs a name or a file")),
         }
     }
 }
 
-/// Whether an argument of --source means a file: it exists, or is written like one.
-fn looks_like_a_file(text: &str) -> bool {
+/// Whether an argument of --source or --target means a file: it exists, or is written like one.
+pub fn looks_like_a_file(text: &str) -> bool {
     let path = Path::new(text);
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
     path.exists()
@@ -272,8 +326,13 @@ fn looks_like_a_file(text: &str) -> bool {
 
 /// Mean and standard deviation of the target's coordinates.
 fn fit(target: &Target) -> Standardized {
-    let dim = target.points.dim;
-    let (mean, variance) = target.moments.clone().unwrap_or((vec![0.0; dim], vec![1.0; dim]));
+    standardizing(target.points.names.clone(), target.moments.clone())
+}
+
+/// The map to mean 0 and standard deviation 1, from means and variances; the identity without.
+fn standardizing(columns: Vec<String>, moments: Option<(Vec<f64>, Vec<f64>)>) -> Standardized {
+    let dim = columns.len();
+    let (mean, variance) = moments.unwrap_or((vec![0.0; dim], vec![1.0; dim]));
     let scale = mean
         .iter()
         .zip(&variance)
@@ -283,7 +342,7 @@ fn fit(target: &Target) -> Standardized {
             if sd.is_finite() && sd > 1e-12 * m.abs() && sd > 0.0 { sd } else { 1.0 }
         })
         .collect();
-    Standardized { columns: target.points.names.clone(), mean, scale, source: false }
+    Standardized { columns, mean, scale, source: false }
 }
 
 impl Standardized {

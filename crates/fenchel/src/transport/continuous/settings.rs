@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::optim::Memory;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// A space of functions for potentials: sums of a kernel, compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -62,6 +63,43 @@ impl fmt::Display for Objective {
             Objective::Dual => out.write_str("dual"),
             Objective::Safe { rho } => write!(out, "safe:{rho}"),
             Objective::SafeConstant { rho } => write!(out, "safe-constant:{rho}"),
+        }
+    }
+}
+
+/// `dual`, `safe:0.03`, `safe-constant:0.03`.
+///
+/// ```
+/// use fenchel::transport::continuous::Objective;
+/// assert_eq!("safe:0.1".parse::<Objective>()?, Objective::Safe { rho: 0.1 });
+/// assert!("safe".parse::<Objective>().unwrap_err().to_string().contains("safe:ρ"));
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+impl FromStr for Objective {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, parameter) = match text.trim().split_once(':') {
+            Some((name, parameter)) => (name, Some(parameter)),
+            None => (text.trim(), None),
+        };
+        let rho = || {
+            parameter
+                .and_then(|p| p.trim().parse::<f64>().ok())
+                .filter(|rho| *rho > 0.0 && *rho < 1.0)
+                .ok_or_else(|| {
+                    let expected = format!("{name}:ρ with ρ between 0 and 1, for instance {name}:0.03");
+                    Error::invalid("objective", format!("'{text}'"), expected)
+                })
+        };
+        match (name, parameter) {
+            ("dual", None) => Ok(Objective::Dual),
+            ("dual", Some(_)) => {
+                Err(Error::invalid("objective", format!("'{text}'"), "dual, without a number"))
+            }
+            ("safe", _) => Ok(Objective::Safe { rho: rho()? }),
+            ("safe-constant", _) => Ok(Objective::SafeConstant { rho: rho()? }),
+            _ => Err(Error::unknown("objective", name, ["dual", "safe", "safe-constant"])),
         }
     }
 }
