@@ -232,7 +232,8 @@ fn source(
             return Err(Failure::new(format!("--source-weights is for files; {first} is a name")));
         }
         let source = measure::parse(first).map_err(|e| {
-            Failure::from(e).after("; a file's name must end in .csv, .npy or .parquet, or the file exist")
+            Failure::from(e)
+                .after("; a file's name must end in .csv, .npy, .parquet or -ubyte, or the file exist")
         })?;
         return Ok((source, None));
     }
@@ -267,7 +268,8 @@ fn looks_like_a_file(text: &str) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
     path.exists()
         || text.contains(std::path::MAIN_SEPARATOR)
-        || ["csv", "npy", "parquet", "txt", "tsv"].contains(&extension.as_str())
+        || ["csv", "npy", "parquet", "txt", "tsv", "gz"].contains(&extension.as_str())
+        || text.ends_with("-ubyte")
 }
 
 /// Mean and standard deviation of the target's coordinates.

@@ -77,7 +77,11 @@ pub(super) fn packed_layout(path: &Path, bytes: &[u8], length: u64) -> Result<La
 
 /// A compressed file: its layout, and what it unpacks to, which is never more than its header announces.
 pub(super) fn unpacked(path: &Path, bytes: &[u8]) -> Result<(Layout, Vec<u8>)> {
-    let announced = announced(&unpacked_head(path, bytes)?).unwrap_or(LONGEST_HEADER);
+    let head = unpacked_head(path, bytes)?;
+    let Some(announced) = announced(&head) else {
+        // Then it is the header that is at fault.
+        return Ok((layout(path, &head, head.len() as u64)?, head));
+    };
     let unpacked = gzip::unpack(path, bytes, announced.saturating_add(1))?;
     if unpacked.len() as u64 > announced {
         let message = format!("is too long: its header announces {announced} bytes, and more follow");
