@@ -46,7 +46,7 @@ impl Family {
         }
     }
 
-    /// The outline of a class, about the unit disc: one closed line, or lines of a pen.
+    /// The outline of a class, within the unit disc: a closed line, or lines of a pen.
     fn lines(self, class: usize) -> Vec<Vec<[f64; 2]>> {
         let closed = |mut line: Vec<[f64; 2]>| {
             line.push(line[0]);
@@ -55,7 +55,9 @@ impl Family {
         match self {
             Family::Solids => vec![match class {
                 0 => arc(1.0, 0.0, TAU, ROUND),
-                1 => arc(1.0, 0.0, PI, ROUND / 2).into_iter().map(|[x, y]| [x, y - 0.4]).collect(),
+                1 => {
+                    arc(1.0, 0.0, PI, ROUND / 2).into_iter().map(|[x, y]| [0.9 * x, 0.9 * y - 0.38]).collect()
+                }
                 2 => {
                     // Inside another circle, about (0.55, 0), through the ends of the outer arc.
                     let outer = arc(1.0, 0.28 * PI, 1.72 * PI, ROUND);
@@ -65,8 +67,8 @@ impl Family {
                     outer.into_iter().chain(inner).collect()
                 }
                 3 => arc(1.0, 0.0, TAU, ROUND).into_iter().map(|[x, y]| [x, 0.6 * y]).collect(),
-                4 => rectangle(0.78, 0.78),
-                5 => rectangle(0.95, 0.5),
+                4 => rectangle(0.7, 0.7),
+                5 => rectangle(0.88, 0.46),
                 6 => arc(1.0, -0.5 * PI, 1.5 * PI, 3),
                 7 => arc(1.0, -0.5 * PI, 1.5 * PI, 5),
                 8 => arc(1.0, -0.5 * PI, 1.5 * PI, 10)
@@ -75,25 +77,25 @@ impl Family {
                     .map(|(i, [x, y])| if i % 2 == 0 { [x, y] } else { [0.45 * x, 0.45 * y] })
                     .collect(),
                 _ => vec![
-                    [-1.0, -0.25],
+                    [-0.95, -0.25],
                     [0.1, -0.25],
                     [0.1, -0.75],
                     [1.0, 0.0],
                     [0.1, 0.75],
                     [0.1, 0.25],
-                    [-1.0, 0.25],
+                    [-0.95, 0.25],
                 ],
             }],
             Family::Strokes => match class {
                 0 => closed(arc(0.95, 0.0, TAU, ROUND)),
-                1 => closed(rectangle(0.75, 0.75)),
-                2 => vec![vec![[-0.75, -0.8], [0.0, 0.8], [0.75, -0.8]]],
+                1 => closed(rectangle(0.7, 0.7)),
+                2 => vec![vec![[-0.65, -0.75], [0.0, 0.85], [0.65, -0.75]]],
                 3 => vec![arc(0.95, 0.3 * PI, 1.7 * PI, ROUND)],
                 4 => vec![vec![[-0.7, -0.7], [0.7, 0.7]], vec![[-0.7, 0.7], [0.7, -0.7]]],
-                5 => vec![vec![[-0.8, -0.8], [0.8, -0.8]], vec![[0.0, -0.8], [0.0, 0.9]]],
-                6 => vec![vec![[-0.6, -0.9], [-0.6, 0.8], [0.7, 0.8]]],
+                5 => vec![vec![[-0.65, -0.75], [0.65, -0.75]], vec![[0.0, -0.75], [0.0, 0.95]]],
+                6 => vec![vec![[-0.5, -0.85], [-0.5, 0.7], [0.65, 0.7]]],
                 7 => vec![vec![[-0.45, -0.85], [-0.45, 0.85]], vec![[0.45, -0.85], [0.45, 0.85]]],
-                8 => vec![vec![[-0.95, 0.5], [-0.45, -0.5], [0.0, 0.5], [0.45, -0.5], [0.95, 0.5]]],
+                8 => vec![vec![[-0.9, 0.4], [-0.45, -0.45], [0.0, 0.45], [0.45, -0.45], [0.9, 0.4]]],
                 _ => {
                     let turn = |i: usize| (i as f64 / ROUND as f64, 1.75 * TAU * i as f64 / ROUND as f64);
                     vec![(0..=ROUND).map(turn).map(|(r, a)| [r * a.cos(), r * a.sin()]).collect()]
@@ -141,8 +143,8 @@ fn draw(family: Family, lines: &[Vec<[f64; 2]>], rng: &mut Rng) -> [f32; SIDE * 
     let proportion = between(0.85, 1.0);
     let (sin, cos) = between(-0.35, 0.35).sin_cos();
     // So that not even the pen leaves the image.
-    let centre = [(); 2].map(|()| 0.5 * SIDE as f64 + between(-1.0, 1.0) * (12.2 - size));
-    let pen = between(0.9, 1.7);
+    let centre = [(); 2].map(|()| 0.5 * SIDE as f64 + between(-1.0, 1.0) * (12.0 - size));
+    let pen = between(0.9, 1.5);
     let ink = between(0.75, 1.0);
     let grain = between(0.0, 0.06);
     let place = |[x, y]: [f64; 2]| {
