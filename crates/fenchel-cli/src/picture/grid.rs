@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     /// The raster of a page's PNG: width, height, and the colour at a place in units of the page.
-    fn raster(page: &Drawing) -> (usize, usize, impl Fn(f64, f64) -> Rgb) {
+    fn raster(page: &Drawing) -> (usize, usize, impl Fn(f64, f64) -> Rgb + use<>) {
         let bytes = page.png().unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];

@@ -160,7 +160,7 @@ fn draw(family: Family, lines: &[Vec<[f64; 2]>], rng: &mut Rng) -> [f32; SIDE * 
             Family::Strokes => {
                 let apart =
                     lines.iter().flat_map(|line| line.windows(2)).map(|ends| apart(ends[0], ends[1], point));
-                apart.fold(f64::INFINITY, f64::min) - pen
+                apart.fold(f64::INFINITY, f64::min).sqrt() - pen
             }
         };
         // The share of the pixel that is covered.
@@ -169,12 +169,12 @@ fn draw(family: Family, lines: &[Vec<[f64; 2]>], rng: &mut Rng) -> [f32; SIDE * 
     })
 }
 
-/// The distance of a point from a segment.
+/// The square of the distance of a point from a segment.
 fn apart(a: [f64; 2], b: [f64; 2], point: [f64; 2]) -> f64 {
     let (along, from) = ([b[0] - a[0], b[1] - a[1]], [point[0] - a[0], point[1] - a[1]]);
     let length = along[0] * along[0] + along[1] * along[1];
     let share = ((from[0] * along[0] + from[1] * along[1]) / length).clamp(0.0, 1.0);
-    (from[0] - share * along[0]).hypot(from[1] - share * along[1])
+    (from[0] - share * along[0]).powi(2) + (from[1] - share * along[1]).powi(2)
 }
 
 /// The distance of a point from a polygon, below 0 inside.
@@ -189,5 +189,5 @@ fn outside_polygon(corners: &[[f64; 2]], point: [f64; 2]) -> f64 {
             inside ^= point[0] < x;
         }
     }
-    if inside { -nearest } else { nearest }
+    if inside { -nearest.sqrt() } else { nearest.sqrt() }
 }
