@@ -5,9 +5,10 @@ use super::palette::{INK, MUTED, Rgb};
 
 /// Pixels of the raster in a unit of the page: what PNG files have, so that there the pixels of images stay sharp.
 const FINE: usize = 2;
-/// Units between tiles, and between the images of a sequence, where an arrow is.
+/// Units between tiles; between the images of a sequence, where an arrow is; and from one sequence to that beside it.
 const GAP: usize = 8;
 const ARROW: usize = 20;
+const APART: usize = 32;
 /// Units around everything.
 const MARGIN: f64 = 16.0;
 /// A side of a small image on the page, about.
@@ -85,8 +86,8 @@ impl<'a> Grid<'a> {
         let tile = longest * across + (longest - 1) * ARROW * FINE;
         let columns = self.columns.min(self.tiles.len().max(1));
         let rows = self.tiles.len().div_ceil(columns).max(1);
-        let gap = GAP * FINE;
-        let (wide, high) = (columns * tile + (columns - 1) * gap, rows * down + (rows - 1) * gap);
+        let (gap, aside) = (GAP * FINE, if longest > 1 { APART * FINE } else { GAP * FINE });
+        let (wide, high) = (columns * tile + (columns - 1) * aside, rows * down + (rows - 1) * gap);
 
         let unit = |raster: usize| raster as f64 / FINE as f64;
         let left =
@@ -99,7 +100,7 @@ impl<'a> Grid<'a> {
 
         let mut pixels = vec![PAPER; wide * high];
         for (i, images) in self.tiles.iter().enumerate() {
-            let (x, y) = (i % columns * (tile + gap), i / columns * (down + gap));
+            let (x, y) = (i % columns * (tile + aside), i / columns * (down + gap));
             for (k, image) in images.iter().enumerate() {
                 let x = x + k * (across + ARROW * FINE);
                 for row in 0..down {
@@ -119,7 +120,7 @@ impl<'a> Grid<'a> {
         });
 
         for (i, images) in self.tiles.iter().enumerate() {
-            let (x, y) = (i % columns * (tile + gap), i / columns * (down + gap));
+            let (x, y) = (i % columns * (tile + aside), i / columns * (down + gap));
             for k in 1..images.len() {
                 let from = left + unit(x + k * across + (k - 1) * ARROW * FINE);
                 arrow(&mut page, (from, top + unit(y) + 0.5 * unit(down)));
@@ -129,7 +130,7 @@ impl<'a> Grid<'a> {
             page.bold((MARGIN, MARGIN + 12.0), &self.title, 14, Anchor::Start, INK);
         }
         for (c, caption) in self.heads.iter().take(columns).enumerate() {
-            let middle = left + unit(c * (tile + gap)) + 0.5 * unit(tile);
+            let middle = left + unit(c * (tile + aside)) + 0.5 * unit(tile);
             page.text((middle, top - 7.0), caption, 12, Anchor::Middle, MUTED);
         }
         for (r, caption) in self.rows.iter().take(rows).enumerate() {

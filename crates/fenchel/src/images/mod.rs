@@ -53,7 +53,7 @@ impl ImageSet {
                 return Err(Error::invalid(name, side, "at least 1"));
             }
         }
-        let size = height.checked_mul(width).unwrap_or(usize::MAX);
+        let size = height.saturating_mul(width);
         if pixels.is_empty() || !pixels.len().is_multiple_of(size) {
             let expected = format!("at least one image of {height} × {width}");
             return Err(Error::shape("pixels", expected, format!("{} numbers", pixels.len())));
