@@ -33,12 +33,17 @@ pub(super) fn layout(path: &Path, head: &[u8], length: u64) -> Result<Layout> {
     let wrong = |message: String| Error::file(path, message);
     let (header, start) =
         split_header(head).map_err(|what| wrong(format!("is not a sound NPY file: {what}")))?;
-    let dims = header.shape.len();
-    if !(1..=2).contains(&dims) {
-        return Err(wrong(format!("holds an array of {dims} dimensions; 1 or 2 are wanted")));
-    }
-    let Header { dtype, fortran_order, shape } = &header;
-    Layout::checked(path, &array::Header { shape, dtype, fortran_order: *fortran_order, start }, length)
+    let shape = match header.shape[..] {
+        [rows] => [rows, 1],
+        [rows, columns] => [rows, columns],
+        _ => {
+            let dims = header.shape.len();
+            return Err(wrong(format!("holds an array of {dims} dimensions; 1 or 2 are wanted")));
+        }
+    };
+    let Header { dtype, fortran_order, .. } = &header;
+    let header = array::Header { shape: &shape, dtype, fortran_order: *fortran_order, start };
+    Layout::checked(path, &header, length)
 }
 
 /// Header, and the offset of the data.
