@@ -254,10 +254,10 @@ fn noise_has_exactly_its_ratio() {
         let noisy = LabelNoise { ratio, seed: 4 }.labels(&set).unwrap();
         assert_eq!(changed(&set, &noisy).len(), (600.0 * ratio).round() as usize, "{ratio}");
         assert!(noisy.iter().all(|y| *y < 10));
-        assert_eq!(noisy, LabelNoise { ratio, seed: 4 }.labels(&set).unwrap());
     }
     // More noise keeps what less has changed.
     let less = LabelNoise { ratio: 0.1, seed: 4 }.labels(&set).unwrap();
+    assert_eq!(less, LabelNoise { ratio: 0.1, seed: 4 }.labels(&set).unwrap());
     let more = LabelNoise { ratio: 0.3, seed: 4 }.labels(&set).unwrap();
     assert!(changed(&set, &less).iter().all(|i| less[*i] == more[*i]));
 }
