@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, npy};
+use common::{Place, idx, npy};
 
 const POINTS: &str = "a,b,c\n0,0,1\n1,0,2\n0,1,3\n";
 
@@ -53,6 +53,25 @@ fn malformed_tables_name_line_and_column() {
     place.refused(&["transport", "--target", "t.npy"], &["t.npy", "NaN"]);
     place.file("short.npy", &npy(&[2, 2], &[1.0, 2.0, 3.0, 4.0])[..90]);
     place.refused(&["transport", "--target", "short.npy"], &["short.npy"]);
+    let images = idx(&[3, 2, 2], &[0, 64, 128, 255, 9, 9, 9, 9, 1, 2, 3, 4]);
+    for (name, bytes, says) in [
+        ("t10k-images-idx3-ubyte", &images[..20], "is cut off: 3 × 2 × 2 numbers"),
+        ("kind.idx", &[0, 0, 7, 1, 0, 0, 0, 1, 5], "the type of its numbers is 0x07"),
+        (
+            "huge.idx",
+            &idx(&[4_000_000_000, 28, 28], &[0; 1000]),
+            "are 3136000000000 bytes, the file has 1000",
+        ),
+        ("images.gz", b"\x1f\x8b\x08\x00\x00", "is compressed by gzip, and cut off"),
+    ] {
+        place.file(name, bytes);
+        place.refused(&["transport", "--target", name], &[name, says]);
+        place.refused(&["transport", "--source", name], &[name, says]);
+    }
+    place.refused(
+        &["transport", "--source", "no-images-idx3-ubyte"],
+        &["no-images-idx3-ubyte", "no such file"],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, npy};
+use common::{Place, idx, npy};
 use fenchel::transport::{Plan, Solution};
 use serde_json::Value;
 
@@ -294,4 +294,30 @@ fn interruption_writes_what_there_is() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let result: Value = serde_json::from_str(&place.read("fenchel-out/result.json")).unwrap();
     assert_eq!(result["status"], "interrupted");
+}
+
+/// Images in the format of MNIST, plain or compressed, are what their pixels are in a table.
+#[test]
+fn images_are_rows_of_their_pixels() {
+    let place = Place::new();
+    let bytes: Vec<u8> = (0..60_u32).map(|i| (i * i * 37 % 256) as u8).collect();
+    let images = idx(&[10, 2, 3], &bytes);
+    let text: String = bytes
+        .chunks(6)
+        .map(|row| row.iter().map(u8::to_string).collect::<Vec<_>>().join(",") + "\n")
+        .collect();
+    place.file("images.csv", text);
+    place.file("t10k-images-idx3-ubyte", &images);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, &images).unwrap();
+    place.file("t10k-images-idx3-ubyte.gz", packed.finish().unwrap());
+    let solved = |file: &str| {
+        let more = ["--lambda", "rel:0.5", "--tolerance", "0.05", "--json", "--no-pictures"];
+        let json =
+            place.run(&[&["transport", "--source", file, "--target", file][..], &more].concat()).json();
+        (json["potential"].clone(), json["interval"].clone())
+    };
+    let table = solved("images.csv");
+    assert_eq!(solved("t10k-images-idx3-ubyte"), table);
+    assert_eq!(solved("t10k-images-idx3-ubyte.gz"), table);
 }

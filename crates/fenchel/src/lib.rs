@@ -79,6 +79,7 @@
 //! | [`logspace`] | log-sum-exp and its family |
 //! | [`bounds`] | inequalities that a result can carry |
 //! | [`measure`] | sources, point clouds, Sobol' points, files |
+//! | [`images`] | sets of grey images: read, drawn, mislabelled |
 //! | [`cost`] | ground costs |
 //! | [`transport`] | semi-discrete optimal transport: problem, solvers, certificate, plan; continuous transport |
 //! | [`robust`] | losses, worst-case risks, robust linear models |
@@ -97,6 +98,7 @@ pub mod choice;
 pub mod cost;
 pub mod divergence;
 pub mod error;
+pub mod images;
 pub mod logspace;
 pub mod measure;
 pub mod optim;

@@ -30,7 +30,7 @@ Examples:
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = EXAMPLES, after_help = "Examples: --help")]
 pub struct Args {
-    /// CSV or NPY file
+    /// CSV, NPY or IDX file
     pub file: PathBuf,
 
     /// Column of the scores, by name or number from 1; needed if there are several

@@ -2,7 +2,7 @@
 //!
 //! A [`Drawing`] is a list of shapes plus at most one shaded image; `axes` turns numbers into places on the page,
 //! `convergence` and `cells` compose the pictures of a solve, `shade` computes the image of the second, [`Losses`] is the
-//! histogram of a robust fit, [`Chart`] draws any other lines, one panel beside the other.
+//! histogram of a robust fit, [`Grid`] images in rows and columns, [`Chart`] draws any other lines, one panel beside the other.
 
 mod axes;
 mod cells;
@@ -10,6 +10,8 @@ mod chart;
 mod convergence;
 mod density;
 mod drawing;
+#[cfg_attr(not(test), expect(dead_code, reason = "for experiments on images"))]
+mod grid;
 mod legend;
 mod losses;
 mod palette;
@@ -19,5 +21,7 @@ pub use cells::{Cells, MOST_ATOMS};
 pub use chart::{Axis, Chart, Panel, Series, Style};
 pub use convergence::convergence;
 pub use drawing::Drawing;
+#[expect(unused_imports, reason = "for experiments on images")]
+pub use grid::Grid;
 pub use losses::Losses;
 pub use palette::LINES;

@@ -116,6 +116,12 @@ pub fn within(place: &Place, name: &str) -> PathBuf {
     place.path().join(name)
 }
 
+/// An IDX file of bytes.
+pub fn idx(shape: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let sizes = shape.iter().flat_map(|n| n.to_be_bytes());
+    [0, 0, 8, shape.len() as u8].into_iter().chain(sizes).chain(bytes.iter().copied()).collect()
+}
+
 /// An NPY file of f64, C order.
 pub fn npy(shape: &[usize], values: &[f64]) -> Vec<u8> {
     let shape = shape.iter().map(|n| format!("{n},")).collect::<String>();

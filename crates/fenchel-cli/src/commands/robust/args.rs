@@ -100,7 +100,7 @@ pub enum Action {
 /// Options of a fit.
 #[derive(Debug, Clone, clap::Args)]
 pub struct FitArgs {
-    /// Rows to learn from: CSV, NPY or Parquet (if built with it); several files must have the same columns
+    /// Rows to learn from: CSV, NPY, IDX or Parquet (if built with it); several files must have the same columns
     #[arg(value_name = "DATA")]
     pub data: Vec<PathBuf>,
 

@@ -56,13 +56,13 @@ Exit code 0 if the tolerance was reached, 1 if not (the result is written all th
 pub struct Args {
     /// Where mass comes from: NAME:DIMENSION (`fenchel list sources`) or files
     ///
-    /// Files are CSV, NPY or Parquet (if built with it), one point a row, all of the same dimension: the measure is those points together.
+    /// Files are CSV, NPY, IDX (also compressed by gzip) or Parquet (if built with it), one point a row, all of the same dimension: the measure is those points together.
     /// Files that are large against --memory are read where they are, as often as points are drawn.
     /// Without it: a standard Gaussian of the target's dimension.
     #[arg(long, value_name = "NAME|FILE", num_args = 1.., help_heading = "Problem")]
     pub source: Vec<String>,
 
-    /// Where mass goes: a CSV, NPY or Parquet file, one atom a row; or NAME:DIMENSION, for continuous transport
+    /// Where mass goes: a CSV, NPY, IDX or Parquet file, one atom a row; or NAME:DIMENSION, for continuous transport
     #[arg(long, value_name = "FILE|NAME", help_heading = "Problem")]
     pub target: Option<PathBuf>,
 

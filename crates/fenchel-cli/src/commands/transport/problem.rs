@@ -253,7 +253,7 @@ impl Opened {
             }
             let source = measure::parse(first).map_err(|e| {
                 Failure::from(e)
-                    .after("; a file's name must end in .csv, .npy or .parquet, or the file exist")
+                    .after("; a file's name must end in .csv, .npy, .parquet or -ubyte, or the file exist")
             })?;
             return Ok(Opened { rows: None, named: Some(source), label: first.clone() });
         }
@@ -321,7 +321,8 @@ pub fn looks_like_a_file(text: &str) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
     path.exists()
         || text.contains(std::path::MAIN_SEPARATOR)
-        || ["csv", "npy", "parquet", "txt", "tsv"].contains(&extension.as_str())
+        || ["csv", "npy", "parquet", "txt", "tsv", "gz"].contains(&extension.as_str())
+        || text.ends_with("-ubyte")
 }
 
 /// Mean and standard deviation of the target's coordinates.

@@ -3,7 +3,7 @@
 use super::lines::Watched;
 use super::table::find_column;
 use super::text::{Choice, Record, Records, Take, delimiter, not_finite, number, position, skipped};
-use super::{foreign_format, npy, read_bytes};
+use super::{array, foreign_format, read_bytes};
 use crate::{Error, Result};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// | format | missing | columns of text |
 /// |---|---|---|
 /// | delimited text | empty cells, `NA`, `N/A`, `n/a`, `NaN` (of any sign and case), `null`, `NULL`, `None`, `NONE`, `<NA>`, `#N/A`, `?` | those with a cell that is neither missing nor a number |
-/// | NPY | NaN | none |
+/// | NPY, IDX | NaN | none |
 /// | Parquet | null, NaN | those marked as text |
 ///
 /// Between semicolons decimals may have a comma, `3,14`, if all of a column have. In delimited text a first line without any number, unless all of it is missing, is a line of names. Blanks around a cell are no
@@ -83,7 +83,7 @@ impl Cells {
 }
 
 impl Frame {
-    /// Reads a file: delimited text, NPY, or Parquet with the feature `parquet`.
+    /// Reads a file: delimited text, NPY, IDX, or Parquet with the feature `parquet`.
     ///
     /// # Errors
     /// A file that cannot be read, holds another format, rows of different lengths, infinite numbers, text that is not
@@ -129,8 +129,8 @@ impl Frame {
         if let Some(says) = foreign_format(bytes) {
             return Err(Error::file(path, says));
         }
-        if bytes.starts_with(npy::MAGIC) {
-            let columns = npy::columns(path, bytes)?;
+        if let Some((layout, bytes)) = array::open(path, bytes)? {
+            let columns = layout.columns(&bytes);
             let rows = columns.first().map(Vec::len);
             let mut cells: Vec<Cells> = columns.iter().map(|_| Cells::Unread).collect();
             let mut columns: Vec<Option<Vec<f64>>> = columns.into_iter().map(Some).collect();
@@ -164,7 +164,7 @@ impl Frame {
             cells.iter().position(|x| x.is_infinite()).map(|row| (row, column, cells[row]))
         });
         if let Some((row, column, value)) = infinite.min_by_key(|(row, column, _)| (*row, *column)) {
-            return Err(npy::not_finite(path, row as u64, column, value));
+            return Err(array::not_finite(path, row as u64, column, value));
         }
         let named = names.is_some();
         let columns = header(names, columns.len())

@@ -1,11 +1,16 @@
 //! Tables of numbers from files, and files that appear whole or not at all.
 //!
 //! [`Table::read`] takes delimited text (comma, semicolon, tab or blanks; with or without a line of names) and
-//! NumPy's NPY, and with the feature `parquet` Parquet; what a file holds is seen from its first bytes, not from its name.
+//! NumPy's NPY, IDX (the format of MNIST, plain or compressed by gzip), and with the feature `parquet` Parquet; what a file holds
+//! is seen from its first bytes, not from its name. An IDX array of more than two dimensions has a row for each index of the
+//! first, and numbers are those of the file: bytes are 0 to 255 ([`images`](crate::images) scales them to 0 to 1).
 //! [`Frame`] reads the same files where columns may hold text and cells may be missing. [`FileSource`] and [`Drawn`] take rows of
 //! files that are larger than memory.
 
+mod array;
 mod frame;
+mod gzip;
+mod idx;
 mod lines;
 mod npy;
 #[cfg(feature = "parquet")]
@@ -16,6 +21,7 @@ mod text;
 mod write;
 
 pub use frame::{Cells, Column, Frame};
+pub(crate) use idx::Idx;
 pub(crate) use stream::Label;
 pub use stream::{Drawn, FileSource, Roles, Selection, size_loaded};
 pub use table::{Split, Table};
@@ -57,7 +63,6 @@ fn unreadable(path: &Path, what: &str, error: &std::io::Error) -> Error {
 fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     const FORMATS: &[(&[u8], &str)] = &[
         (b"PK\x03\x04", "is a ZIP archive (NPZ, XLSX); unpack it or save one array as NPY or CSV"),
-        (b"\x1f\x8b", "is compressed by gzip; unpack it first"),
         #[cfg(not(feature = "parquet"))]
         (b"PAR1", "is a Parquet file; save it as CSV or NPY, or build fenchel with `--features parquet`"),
         (b"PARE", "is an encrypted Parquet file; save it without encryption"),

@@ -3,7 +3,7 @@
 //! The crates for it evaluate the header with a general parser of Python literals, which costs more compile time
 //! than the rest of this crate and a C compiler; the header has three keys.
 
-use super::table::Table;
+use super::array::{self, Layout};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -16,19 +16,6 @@ struct Header {
     dtype: String,
     fortran_order: bool,
     shape: Vec<u64>,
-}
-
-/// Where the numbers are and how they are written.
-#[derive(Debug, Clone)]
-pub(super) struct Layout {
-    pub(super) rows: u64,
-    pub(super) columns: usize,
-    /// Bytes of a number, and how to read it.
-    pub(super) width: usize,
-    pub(super) number: Decode,
-    pub(super) fortran_order: bool,
-    /// Bytes before the first number.
-    pub(super) start: u64,
 }
 
 /// Bytes at the beginning of a file that hold its header, or say that there is none that is sound.
@@ -46,67 +33,17 @@ pub(super) fn layout(path: &Path, head: &[u8], length: u64) -> Result<Layout> {
     let wrong = |message: String| Error::file(path, message);
     let (header, start) =
         split_header(head).map_err(|what| wrong(format!("is not a sound NPY file: {what}")))?;
-    let (rows, columns) = match header.shape[..] {
-        [rows] => (rows, 1),
-        [rows, columns] => (rows, columns),
+    let shape = match header.shape[..] {
+        [rows] => [rows, 1],
+        [rows, columns] => [rows, columns],
         _ => {
             let dims = header.shape.len();
             return Err(wrong(format!("holds an array of {dims} dimensions; 1 or 2 are wanted")));
         }
     };
-    if rows == 0 || columns == 0 {
-        return Err(wrong(format!("holds an empty array ({rows} × {columns})")));
-    }
-    let Some((width, number)) = decoder(&header.dtype) else {
-        let says =
-            format!("holds numbers of type '{}'; floats (f4, f8) or integers are wanted", header.dtype);
-        return Err(wrong(says));
-    };
-    let count = rows.checked_mul(columns).and_then(|n| n.checked_mul(width as u64));
-    let found = length - start;
-    if count != Some(found) {
-        let announced = count.map_or("more than memory".into(), |n| format!("{n} bytes"));
-        let cut = count.is_none_or(|n| n > found);
-        let trouble = if cut { "is cut off" } else { "is too long" };
-        return Err(wrong(format!(
-            "{trouble}: {rows} × {columns} numbers of type '{}' are {announced}, the file has {found}",
-            header.dtype
-        )));
-    }
-    Ok(Layout { rows, columns: columns as usize, width, number, fortran_order: header.fortran_order, start })
-}
-
-/// All numbers of a file.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Table> {
-    let Layout { rows, columns, width, number, fortran_order, start } =
-        layout(path, bytes, bytes.len() as u64)?;
-    let rows = rows as usize;
-    let mut values: Vec<f64> = bytes[start as usize..].chunks_exact(width).map(number).collect();
-    if fortran_order && columns > 1 {
-        values = (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect();
-    }
-    if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-        return Err(not_finite(path, (at / columns) as u64, at % columns, values[at]));
-    }
-    Ok(Table { path: path.to_owned(), columns: None, width: columns, values, lines: Vec::new() })
-}
-
-/// All numbers of a file, column by column.
-pub(super) fn columns(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<f64>>> {
-    let Layout { rows, columns, width, number, fortran_order, start } =
-        layout(path, bytes, bytes.len() as u64)?;
-    let (rows, data) = (rows as usize, &bytes[start as usize..]);
-    let column = |column: usize| {
-        let place = |row: usize| if fortran_order { column * rows + row } else { row * columns + column };
-        (0..rows).map(|row| number(&data[place(row) * width..][..width])).collect()
-    };
-    Ok((0..columns).map(column).collect())
-}
-
-/// A number that is not finite, by row and column counted from 0.
-pub(super) fn not_finite(path: &Path, row: u64, column: usize, value: f64) -> Error {
-    let says = format!("row {}, column {} (counted from 1) is {value}", row + 1, column + 1);
-    Error::file(path, format!("{says}; a finite number is wanted"))
+    let Header { dtype, fortran_order, .. } = &header;
+    let header = array::Header { shape: &shape, dtype, fortran_order: *fortran_order, start };
+    Layout::checked(path, &header, length)
 }
 
 /// Header, and the offset of the data.
@@ -227,40 +164,5 @@ impl<'a> Literal<'a> {
             }
         }
         Ok(shape)
-    }
-}
-
-/// Reads one number.
-pub(super) type Decode = fn(&[u8]) -> f64;
-
-/// Bytes a number takes, and how to read it. Integers beyond 2^53 round.
-fn decoder(dtype: &str) -> Option<(usize, Decode)> {
-    macro_rules! number {
-        ($t:ty, $from:ident) => {
-            Some((size_of::<$t>(), |bytes: &[u8]| <$t>::$from(bytes.try_into().unwrap_or_default()) as f64))
-        };
-    }
-    let (order, kind) = dtype.split_at_checked(1)?;
-    match (order, kind) {
-        ("|" | "<" | ">" | "=", "b1") => Some((1, |bytes| f64::from(u8::from(bytes != [0])))),
-        ("|" | "<" | ">" | "=", "i1") => number!(i8, from_le_bytes),
-        ("|" | "<" | ">" | "=", "u1") => number!(u8, from_le_bytes),
-        ("<" | "=", "f4") => number!(f32, from_le_bytes),
-        ("<" | "=", "f8") => number!(f64, from_le_bytes),
-        ("<" | "=", "i2") => number!(i16, from_le_bytes),
-        ("<" | "=", "i4") => number!(i32, from_le_bytes),
-        ("<" | "=", "i8") => number!(i64, from_le_bytes),
-        ("<" | "=", "u2") => number!(u16, from_le_bytes),
-        ("<" | "=", "u4") => number!(u32, from_le_bytes),
-        ("<" | "=", "u8") => number!(u64, from_le_bytes),
-        (">", "f4") => number!(f32, from_be_bytes),
-        (">", "f8") => number!(f64, from_be_bytes),
-        (">", "i2") => number!(i16, from_be_bytes),
-        (">", "i4") => number!(i32, from_be_bytes),
-        (">", "i8") => number!(i64, from_be_bytes),
-        (">", "u2") => number!(u16, from_be_bytes),
-        (">", "u4") => number!(u32, from_be_bytes),
-        (">", "u8") => number!(u64, from_be_bytes),
-        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Parquet: columns of typed numbers in groups of rows, decoded a page at a time.
 
+use super::array::not_finite;
 use super::frame::Cells;
-use super::npy::not_finite;
 use super::table::Table;
 use super::text::Choice;
 use crate::{Error, Result};
@@ -130,7 +130,14 @@ pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Tab
         Ok(())
     })?;
     let width = columns.wanted.len();
-    Ok(Table { path: path.to_owned(), columns: Some(columns.names), width, values, lines: Vec::new() })
+    Ok(Table {
+        path: path.to_owned(),
+        columns: Some(columns.names),
+        width,
+        shape: vec![width],
+        values,
+        lines: Vec::new(),
+    })
 }
 
 /// The names of all columns, and the cells of those chosen, which hold numbers or text; the others are not read. And how many rows there are.

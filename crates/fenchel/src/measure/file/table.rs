@@ -1,6 +1,6 @@
 //! A table of finite numbers and where they came from.
 
-use super::{foreign_format, npy, read_bytes, text};
+use super::{array, foreign_format, read_bytes, text};
 use crate::measure::PointCloud;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub struct Table {
     pub(super) path: PathBuf,
     pub(super) columns: Option<Vec<String>>,
     pub(super) width: usize,
+    /// Its product is `width`.
+    pub(super) shape: Vec<usize>,
     pub(super) values: Vec<f64>,
     /// The line of each row; empty where the file has no lines.
     pub(super) lines: Vec<u64>,
@@ -39,7 +41,7 @@ pub struct Split {
 }
 
 impl Table {
-    /// Reads a file: delimited text, NPY, or Parquet with the feature `parquet`.
+    /// Reads a file: delimited text, NPY, IDX, or Parquet with the feature `parquet`.
     ///
     /// # Errors
     /// A file that cannot be read, holds another format, rows of different lengths, text where a number belongs,
@@ -105,8 +107,8 @@ impl Table {
         if let Some(says) = foreign_format(bytes) {
             return Err(Error::file(path, says));
         }
-        if bytes.starts_with(npy::MAGIC) {
-            let table = npy::parse(path, bytes)?;
+        if let Some((layout, bytes)) = array::open(path, bytes)? {
+            let table = layout.table(path, &bytes)?;
             return match only {
                 None => Ok(table),
                 Some(columns) => table.select(columns),
@@ -136,6 +138,22 @@ impl Table {
     /// Number of columns.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// The shape of a row: that of an IDX array without its first dimension, height and width for images; else the number of
+    /// columns alone.
+    ///
+    /// ```
+    /// use fenchel::measure::file::Table;
+    /// // Two images of 1 × 3 bytes.
+    /// let file = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 128, 255, 7, 8, 9];
+    /// let table = Table::parse("images", &file)?;
+    /// assert_eq!((table.len(), table.width(), table.row_shape()), (2, 3, &[1, 3][..]));
+    /// assert_eq!(table.values()[..3], [0.0, 128.0, 255.0]);
+    /// # Ok::<(), fenchel::Error>(())
+    /// ```
+    pub fn row_shape(&self) -> &[usize] {
+        &self.shape
     }
 
     /// Number of rows.
@@ -202,6 +220,7 @@ impl Table {
             path: self.path.clone(),
             columns: self.columns.as_ref().map(|names| wanted.iter().map(|k| names[*k].clone()).collect()),
             width: wanted.len(),
+            shape: vec![wanted.len()],
             values: self
                 .values
                 .chunks_exact(self.width)

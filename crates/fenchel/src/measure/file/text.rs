@@ -36,7 +36,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8], choice: Choice<'_>) -> Result<Tab
         Ok(())
     })?;
     let Form { names, wanted, .. } = reader.form()?;
-    Ok(Table { path: path.to_owned(), columns: names, width: wanted.len(), values, lines })
+    let width = wanted.len();
+    Ok(Table { path: path.to_owned(), columns: names, width, shape: vec![width], values, lines })
 }
 
 /// Bytes before the text: those of the mark of UTF-8.

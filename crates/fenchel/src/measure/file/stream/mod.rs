@@ -3,10 +3,10 @@
 //! A file is read once from end to end, which checks every number and finds moments and the sums of weights. After
 //! that points are read where they are: [`FileSource`] draws rows, [`Drawn`] takes some of them as the atoms of a problem.
 
+mod array;
 mod draw;
 mod handle;
 mod moments;
-mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod range;
@@ -91,28 +91,29 @@ struct Opened {
     len: u64,
 }
 
-/// About how many bytes the numbers of a file take when they are loaded: 8 a number of NPY or Parquet, and as many as the file has
+/// About how many bytes the numbers of a file take when they are loaded: 8 a number of NPY, IDX or Parquet, and as many as the file has
 /// for text; none for a pipe, whose end nobody knows.
 ///
 /// # Errors
-/// A file that cannot be read, or an NPY or Parquet file with an unsound header.
+/// A file that cannot be read, or an NPY, IDX or Parquet file with an unsound header.
 pub fn size_loaded(path: impl AsRef<Path>) -> Result<Option<u64>> {
     let path = path.as_ref();
     if !super::found(path)?.is_file() {
         return Ok(None);
     }
     let handle = Handle::open(path)?;
-    let mut head = vec![0; super::npy::MAGIC.len().min(handle.len as usize)];
-    handle.read_at(0, &mut head)?;
+    if let Some(layout) = array::header(&handle)? {
+        return Ok(Some(layout.size_loaded()));
+    }
     #[cfg(feature = "parquet")]
-    if head.starts_with(super::parquet::MAGIC) {
-        return parquet::size_loaded(handle).map(Some);
+    {
+        let mut head = vec![0; super::parquet::MAGIC.len().min(handle.len as usize)];
+        handle.read_at(0, &mut head)?;
+        if head == super::parquet::MAGIC {
+            return parquet::size_loaded(handle).map(Some);
+        }
     }
-    if head != super::npy::MAGIC {
-        return Ok(Some(handle.len));
-    }
-    let layout = npy::header(&handle)?;
-    Ok(Some(layout.rows.saturating_mul(8 * layout.columns as u64)))
+    Ok(Some(handle.len))
 }
 
 /// The rows of a file, or of several, as points that are read when they are drawn: row i with probability
@@ -176,7 +177,7 @@ impl std::fmt::Debug for Opened {
 }
 
 impl FileSource {
-    /// Opens delimited text, NPY or (with the feature `parquet`) Parquet and reads it once. `memory` bounds the bytes that are kept for the file from then on.
+    /// Opens delimited text, NPY, IDX (unless it is compressed) or (with the feature `parquet`) Parquet and reads it once. `memory` bounds the bytes that are kept for the file from then on.
     ///
     /// # Errors
     /// As [`Table::read`](super::Table::read), [`Table::select`](super::Table::select) and
@@ -249,13 +250,13 @@ impl FileSource {
             row += 1;
             Ok(())
         };
-        let opened = match &head {
-            head if head.starts_with(super::npy::MAGIC) => npy::open(handle, &choice, &mut visit)?,
+        let opened = match array::header(&handle)? {
+            Some(layout) => array::open(handle, layout, &choice, &mut visit)?,
             #[cfg(feature = "parquet")]
-            head if head.starts_with(super::parquet::MAGIC) => {
+            None if head.starts_with(super::parquet::MAGIC) => {
                 parquet::open(handle, &choice, &mut visit, memory / 16)?
             }
-            _ => text::open(handle, &choice, &mut visit, memory / 16)?,
+            None => text::open(handle, &choice, &mut visit, memory / 16)?,
         };
         opened.handle.check()?;
         let columns = columns.into_inner();

@@ -1,29 +1,49 @@
-//! Rows of an NPY file, read where they are.
+//! Rows of an NPY or IDX file, read where they are.
 
-use super::super::npy::{Layout, header_length, layout, not_finite};
+use super::super::array::{Layout, not_finite};
+use super::super::{gzip, idx, npy};
 use super::{Choice, Handle, Opened, Rows, Visit};
-use crate::Result;
+use crate::{Error, Result};
 use std::sync::Arc;
 
-/// The longest header that is read.
+/// The longest header that is read, and bytes of a compressed file in which its header is.
 const HEADER: u64 = 1 << 20;
+const PACKED_HEADER: u64 = 1 << 16;
 
 /// Bytes read at a time, and bytes between two rows that are rather read than skipped.
 const PIECE: u64 = 1 << 18;
 const GAP: u64 = 1 << 12;
 
-/// What the header says.
-pub(super) fn header(handle: &Handle) -> Result<Layout> {
-    let mut head = vec![0; 12.min(handle.len as usize)];
-    handle.read_at(0, &mut head)?;
-    head.resize(header_length(&head).min(handle.len).min(HEADER) as usize, 0);
-    handle.read_at(0, &mut head)?;
-    layout(&handle.path, &head, handle.len)
+/// What the header says, if the file has one of a format of arrays.
+pub(super) fn header(handle: &Handle) -> Result<Option<Layout>> {
+    let begin = |bytes: u64| {
+        let mut head = vec![0; bytes.min(handle.len) as usize];
+        handle.read_at(0, &mut head)?;
+        Ok(head)
+    };
+    let (path, head) = (&handle.path, begin(12)?);
+    if head.starts_with(npy::MAGIC) {
+        let head = begin(npy::header_length(&head).min(HEADER))?;
+        return npy::layout(path, &head, handle.len).map(Some);
+    }
+    if head.starts_with(idx::MAGIC) {
+        return idx::layout(path, &begin(idx::LONGEST_HEADER)?, handle.len).map(Some);
+    }
+    if head.starts_with(gzip::MAGIC) {
+        return idx::packed_layout(path, &begin(PACKED_HEADER)?, handle.len).map(Some);
+    }
+    Ok(None)
 }
 
 /// Checks every number and shows every row.
-pub(super) fn open(handle: Handle, choice: Choice<'_>, visit: Visit<'_>) -> Result<Opened> {
-    let layout = header(&handle)?;
+pub(super) fn open(handle: Handle, layout: Layout, choice: Choice<'_>, visit: Visit<'_>) -> Result<Opened> {
+    let mut head = [0; 2];
+    handle.read_at(0, &mut head)?;
+    if head == gzip::MAGIC {
+        let message = "is compressed by gzip, so that its rows cannot be read where they are; unpack it, or allow so much memory \
+                       that it is loaded";
+        return Err(Error::file(&handle.path, message));
+    }
     let wanted = choice(None, layout.columns)?;
     let len = layout.rows;
     let array = Array { handle: Arc::new(handle), layout, wanted };
