@@ -58,6 +58,8 @@ pub struct Points {
     pub dim: usize,
     /// Row-major.
     pub values: Vec<f64>,
+    /// How the numbers of a point lie, in a file that says so: height and width of an image.
+    pub shape: Vec<usize>,
     /// Names of the coordinates.
     pub names: Vec<String>,
     /// The column of weights, if one was asked for.
@@ -135,6 +137,7 @@ pub fn read_points(
     Ok(Points {
         dim,
         values,
+        shape: split.points.row_shape().to_vec(),
         names,
         weights: split.weights,
         reference: split.reference,
@@ -184,6 +187,7 @@ pub fn draw_points(
     let points = Points {
         dim: drawn.dim,
         values,
+        shape: vec![drawn.dim],
         names: drawn.columns.take().unwrap_or_else(|| default_names(drawn.dim)),
         weights: drawn.weights.take(),
         reference: drawn.reference.take(),
@@ -201,7 +205,7 @@ impl Points {
     /// Points that no file has named.
     pub fn unnamed(label: &str, dim: usize, values: Vec<f64>) -> Self {
         let names = default_names(dim);
-        Points { dim, values, names, weights: None, reference: None, path: label.into() }
+        Points { dim, values, shape: vec![dim], names, weights: None, reference: None, path: label.into() }
     }
 
     /// The points with their weights, which leave their place.

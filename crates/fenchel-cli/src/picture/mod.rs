@@ -10,7 +10,6 @@ mod chart;
 mod convergence;
 mod density;
 mod drawing;
-#[cfg_attr(not(test), expect(dead_code, reason = "for experiments on images"))]
 mod grid;
 mod legend;
 mod losses;
@@ -21,7 +20,6 @@ pub use cells::{Cells, MOST_ATOMS};
 pub use chart::{Axis, Chart, Panel, Series, Style};
 pub use convergence::convergence;
 pub use drawing::Drawing;
-#[expect(unused_imports, reason = "for experiments on images")]
 pub use grid::Grid;
 pub use losses::Losses;
 pub use palette::LINES;

@@ -280,6 +280,17 @@ impl Opened {
         }
     }
 
+    /// Height and width, where points are images.
+    pub fn image(&self) -> Option<(usize, usize)> {
+        match &self.rows {
+            Some(Rows::Loaded(points)) => match points.shape[..] {
+                [height, width] => Some((height, width)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The map that standardizes the points of files; none for a name.
     pub fn standardized(&self) -> Result<Option<Standardized>> {
         let moments = match &self.rows {

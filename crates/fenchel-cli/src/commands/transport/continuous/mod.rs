@@ -25,6 +25,8 @@ struct Problem {
     standardized: Option<Standardized>,
     source_file: Option<SourceFile>,
     target_file: Option<SourceFile>,
+    /// Height and width, where points of the target are images.
+    image: Option<(usize, usize)>,
 }
 
 /// Whether the options speak of two measures: by name of the target, or by `--potential`.
@@ -168,7 +170,7 @@ fn problem(args: &Args) -> Result<Problem> {
     let open = |texts: &[String], weights| Opened::new(args, texts, weights, &columns);
     let text = [target.to_string_lossy().into_owned()];
     let target = open(&text, ("--weights", args.weights.as_deref()))?;
-    let (dim, names) = (target.dim(), target.names());
+    let (dim, names, image) = (target.dim(), target.names(), target.image());
     let map = if args.standardize { target.standardized()? } else { None };
     if args.standardize && map.is_none() {
         return Err(Failure::new("--standardize needs --target with a file"));
@@ -192,5 +194,5 @@ fn problem(args: &Args) -> Result<Problem> {
     let (target, target_file) = target.finish(map.as_ref())?;
     let standardized = map.map(|map| Standardized { source: source_file.is_some(), ..map });
     let continuous = Continuous::new(source, Arc::clone(&target), cost, divergence, lambda)?;
-    Ok(Problem { continuous, names, standardized, source_file, target_file })
+    Ok(Problem { continuous, names, standardized, source_file, target_file, image })
 }

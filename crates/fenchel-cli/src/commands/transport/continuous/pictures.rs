@@ -3,7 +3,7 @@
 use super::super::args::Args;
 use super::output::Report;
 use crate::failure::Result;
-use crate::picture::{Axis, Chart, Drawing, LINES, Panel, Series, Style};
+use crate::picture::{Axis, Chart, Drawing, Grid, LINES, Panel, Series, Style};
 use crate::report;
 use fenchel::measure::{Design, Source, draw_points};
 use fenchel::transport::continuous::Coupling;
@@ -19,6 +19,10 @@ const BINS: usize = 60;
 const PLACES: usize = 120;
 const ARROWS: usize = 200;
 
+/// Images of the source that are shown, and draws for each.
+const SHOWN: usize = 8;
+const DRAWS: usize = 5;
+
 /// Colour of what lies below: light grey.
 const FAINT: [u8; 3] = [200, 200, 200];
 
@@ -31,7 +35,11 @@ pub fn pictures(report: &Report<'_>, args: &Args) -> Result<Vec<(&'static str, D
     match report.problem.names.len() {
         1 => drawings.push((NAMES[0], line(report, args)?)),
         2 => drawings.push((NAMES[0], plane(report, args)?)),
-        _ => {}
+        _ => {
+            if let Some(size) = report.problem.image {
+                drawings.push((NAMES[0], images(report, size, args)?));
+            }
+        }
     }
     if report.solution.history.len() > 1 {
         drawings.push((NAMES[1], history(report)));
@@ -151,6 +159,32 @@ fn plane(report: &Report<'_>, args: &Args) -> Result<Drawing> {
     let mut chart = Chart::new(1, 640.0, 560.0);
     chart.add(panel);
     Ok(chart.draw())
+}
+
+/// Images of the source, the mean of where each goes, and draws of that.
+fn images(report: &Report<'_>, (height, width): (usize, usize), args: &Args) -> Result<Drawing> {
+    let (coupling, dim) = (report.coupling, height * width);
+    let xs = sample(&**report.problem.continuous.source(), SHOWN, args, PURPOSE)?;
+    let mut shown = Vec::new();
+    for x in xs.chunks_exact(dim) {
+        let mut mean = vec![0.0; dim];
+        coupling.barycentric(x, &mut mean)?;
+        shown.extend_from_slice(x);
+        shown.append(&mut mean);
+        shown.append(&mut coupling.conditional(x, DRAWS, args.seed)?);
+    }
+    // Ink from the least to the largest number.
+    let (low, high) =
+        shown.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let span = if high > low { high - low } else { 1.0 };
+    let pixels: Vec<f32> = shown.iter().map(|v| ((v - low) / span) as f32).collect();
+    let heads =
+        ["source".to_owned(), "mean".to_owned()].into_iter().chain((1..=DRAWS).map(|k| format!("draw {k}")));
+    let mut grid = Grid::new(height, width, 2 + DRAWS)
+        .titled("Where images go: the mean, and draws given the source's")
+        .heads(heads);
+    pixels.chunks_exact(dim).for_each(|image| grid.add(image));
+    Ok(grid.draw())
 }
 
 /// The dual value on fresh samples, over the points drawn.
