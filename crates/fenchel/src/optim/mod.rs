@@ -4,9 +4,11 @@
 //! result is decided there and nowhere else, from the test that ended the run.
 
 mod memory;
+mod sealed;
 mod watch;
 
 pub use memory::Memory;
+pub use sealed::{Digest, of_another_version, sealed, unsealed};
 pub(crate) use watch::Watch;
 
 use serde::{Deserialize, Serialize};
