@@ -30,6 +30,7 @@
 //! |---|---|
 //! | [`network`] | what a network is; perceptrons, convolutions; parameters as numbers and files |
 //! | [`optimiser`] | Nesterov's momentum and Adam on parameters in a row |
+//! | [`robust`] | networks as robust models: smooth maxima of losses, examples that move |
 //!
 //! # Conventions
 //!
@@ -38,6 +39,7 @@
 
 pub mod network;
 pub mod optimiser;
+pub mod robust;
 
 pub use burn;
 
@@ -45,4 +47,10 @@ pub use burn;
 pub(crate) mod purpose {
     /// Parameters at the start, a block a layer.
     pub(crate) const INITIAL: u64 = 64;
+    /// The order of examples, a block a pass.
+    pub(crate) const ORDER: u64 = 65;
+    /// Examples that try a step.
+    pub(crate) const TRIAL: u64 = 66;
+    /// Examples that are held back.
+    pub(crate) const SPLIT: u64 = 67;
 }
