@@ -8,8 +8,9 @@
 //! ∇_θ = mean w_i ∇ℓ_i and ∂_α = 1 − mean w_i, with weights w_i = (f*)'((ℓ_i − α)/λ). The engine makes losses and weights, of any
 //! [`Loss`] and [`Divergence`](fenchel::divergence::Divergence), those of users as well; the network's gradients get them as constants.
 //!
-//! The threshold α needs no tuning. It starts where it is exact, follows each batch by an implicit step of length b/1000 in units of
-//! λ, which cannot go past what is best for the batch, and is exact again after each pass, as is the objective that is reported.
+//! The threshold α needs no tuning. It starts where it is exact, follows each batch of b by an implicit step of length b/1000 in units
+//! of λ, which cannot go past what is best for the batch, and is brought down where the last 1000 losses all weigh less than 1 each. After
+//! each pass it is exact again, as is the objective that is reported.
 //!
 //! With a [`Transport`] examples may move as well, at a price: the worst case over unbalanced transport.
 //!

@@ -4,7 +4,7 @@ use super::checkpoint::{Checkpoint, Saver};
 use super::examples::shuffled;
 use super::losses::{Batch, Slopes};
 use super::settings::{Settings, Watch};
-use super::weights::Weigher;
+use super::weights::{Threshold, Weigher};
 use super::{Epoch, Robust, Trained, Validation, all_losses, validation};
 use crate::network::{Network, parameters, place};
 use crate::optimiser::Optimiser;
@@ -46,7 +46,7 @@ pub(super) struct State {
 pub(super) struct Moving {
     pub(super) parameters: Vec<f32>,
     pub(super) optimiser: Optimiser,
-    pub(super) alpha: f64,
+    pub(super) threshold: Threshold,
     pub(super) steps: u64,
     pub(super) overflows: u64,
 }
@@ -135,7 +135,8 @@ impl<'a> Run<'a> {
         if let Some(costs) = costs {
             batch.slopes.losses.iter_mut().zip(costs).for_each(|(loss, cost)| *loss -= cost);
         }
-        let mut finite = self.weigher.weigh(&batch.slopes.losses, &mut moving.alpha, &mut room.weights)?;
+        let mut finite =
+            self.weigher.weigh(&batch.slopes.losses, &mut moving.threshold, &mut room.weights)?;
         if finite {
             room.slopes = batch.gradient(&network, &room.weights, &mut room.gradient);
             finite = room.gradient.iter().all(|g| g.is_finite());
@@ -268,7 +269,8 @@ impl<'a> Run<'a> {
     fn begun<N: Network>(&self, network: &N, control: &mut Loop<'_>) -> Result<(State, Option<Status>)> {
         let parameters = parameters::read(network);
         let optimiser = Optimiser::new(self.settings.rule, parameters.len())?;
-        let mut moving = Moving { parameters, optimiser, alpha: 0.0, steps: 0, overflows: 0 };
+        let mut moving =
+            Moving { parameters, optimiser, threshold: Threshold::default(), steps: 0, overflows: 0 };
         let progress = self.progress(None, 0.0);
         let (first, mut ended) = self.look(network, &moving, None, &progress, control);
         if ended.is_none() && !first.objective.is_finite() {
@@ -276,7 +278,7 @@ impl<'a> Run<'a> {
             self.robust.losses(network)?;
             return Err(Error::non_finite("risk", "the start", first.objective));
         }
-        moving.alpha = first.threshold;
+        moving.threshold = Threshold::exact(first.threshold);
         let step = match self.settings.step {
             Some(step) => step,
             None if ended.is_some() => 0.0,
@@ -370,7 +372,7 @@ impl<'a> Run<'a> {
                     state.idle += 1;
                 }
             }
-            state.moving.alpha = epoch.threshold;
+            state.moving.threshold.alpha = epoch.threshold;
         }
         state.history.push(epoch);
         if is_ours && !lower {
@@ -383,7 +385,7 @@ impl<'a> Run<'a> {
             }
             state.moving.parameters.clone_from(&state.kept.parameters);
             state.moving.optimiser.rest();
-            state.moving.alpha = state.history[state.kept.epoch].threshold;
+            state.moving.threshold = Threshold::exact(state.history[state.kept.epoch].threshold);
             return parameters::put(network, &state.moving.parameters);
         }
         if ended.is_none() && self.settings.patience.is_some_and(|patience| state.idle >= patience) {

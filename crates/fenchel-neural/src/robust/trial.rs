@@ -22,9 +22,9 @@ const BATCHES: (usize, usize) = (20, 100);
 const JUDGES: usize = 1000;
 
 impl Run<'_> {
-    /// Half the step size that brings the risk of examples that it has not seen lowest in a short run; where there are too few it has
-    /// seen some. From large to small until it is better than the start and gets worse again, and up if no step is better than the
-    /// first. What is best at first is too large later.
+    /// Half the step size that brings the risk of some examples lowest in a short run on others, or on all where there are few. From
+    /// large to small until it is better than the start and gets worse again, and up if no step is better than the first. What is
+    /// best at first is too large later.
     pub(super) fn trials<N: Network>(
         &self,
         network: &N,
@@ -34,8 +34,8 @@ impl Run<'_> {
         let (batch, n) = (self.settings.batch, self.robust.examples.len());
         let order = shuffled(n, &mut stream(self.settings.seed, purpose::TRIAL, 0));
         let steps = (n.div_ceil(batch) / 5).clamp(BATCHES.0, BATCHES.1);
-        let judges = &order[n - (n / 2).clamp(1, JUDGES)..];
-        let unseen = &order[..(n - judges.len()).max(batch.min(n))];
+        let (rest, judges) = order.split_at(n.saturating_sub(JUDGES));
+        let tried = if rest.len() < steps * batch { &order[..] } else { rest };
         let first = self.risk_of(network, judges);
         let mut room = Room::default();
         let base = match self.settings.rule {
@@ -55,7 +55,7 @@ impl Run<'_> {
                 let step = base * FACTOR.powi(power);
                 let mut trial = (parameters::put(network.clone(), &start.parameters), start.clone());
                 let mut lost = false;
-                for rows in unseen.chunks(batch).cycle().take(steps) {
+                for rows in tried.chunks(batch).cycle().take(steps) {
                     if let Some(ended) = check() {
                         return Ok((half(best.1), Some(ended)));
                     }

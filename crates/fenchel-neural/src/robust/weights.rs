@@ -3,10 +3,39 @@
 use fenchel::Result;
 use fenchel::divergence::Divergence;
 use fenchel::robust::{Method, Risk, Strength};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Examples over which the threshold forgets: long enough to know a mean of weights, and short against a pass.
-const MEMORY: f64 = 1000.0;
+const MEMORY: usize = 1000;
+
+/// The threshold α, and the losses that it has met last.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Threshold {
+    pub(super) alpha: f64,
+    recent: Vec<f64>,
+    next: usize,
+}
+
+impl Threshold {
+    /// An exact one.
+    pub(super) fn exact(alpha: f64) -> Self {
+        Threshold { alpha, ..Threshold::default() }
+    }
+
+    /// Takes in losses, as many as are remembered; the largest of those, once there are enough to tell.
+    fn remember(&mut self, losses: &[f64], most: usize) -> Option<f64> {
+        for loss in losses {
+            if self.recent.len() < most {
+                self.recent.push(*loss);
+            } else {
+                self.recent[self.next] = *loss;
+            }
+            self.next = (self.next + 1) % most;
+        }
+        (self.recent.len() == most).then(|| self.recent.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    }
+}
 
 /// A method with its risk.
 #[derive(Debug, Clone)]
@@ -14,6 +43,8 @@ pub(super) struct Weigher {
     method: Method,
     risk: Risk,
     lambda: f64,
+    /// Losses that the threshold remembers.
+    memory: usize,
 }
 
 impl Weigher {
@@ -32,7 +63,7 @@ impl Weigher {
             _ => None,
         };
         let risk = counted.map_or_else(|| Ok(risk.clone()), |f| Risk::new(f, risk.strength()))?;
-        Ok(Weigher { method, risk, lambda })
+        Ok(Weigher { method, risk, lambda, memory: MEMORY.min(n) })
     }
 
     /// The risk whose gradient is estimated.
@@ -40,9 +71,9 @@ impl Weigher {
         &self.risk
     }
 
-    /// Weights of finite losses, about 1 each, into `w`, at the threshold α, which is then moved. `false`: one of them is not a
-    /// finite number.
-    pub(super) fn weigh(&self, losses: &[f64], alpha: &mut f64, w: &mut Vec<f64>) -> Result<bool> {
+    /// Weights of finite losses, about 1 each, into `w`, at the threshold, which is then moved. `false`: one of them is not a finite
+    /// number.
+    pub(super) fn weigh(&self, losses: &[f64], at: &mut Threshold, w: &mut Vec<f64>) -> Result<bool> {
         w.clear();
         let Some(f) = self.risk.divergence() else {
             w.resize(losses.len(), 1.0);
@@ -57,10 +88,14 @@ impl Weigher {
             }
             Method::SumOfExponentials => w.extend(losses.iter().map(|loss| (loss / self.lambda).exp())),
             _ => {
-                w.extend(losses.iter().map(|loss| f.conj_prime((loss - *alpha) / self.lambda)));
-                let s: Vec<f64> = losses.iter().map(|loss| (loss - *alpha) / self.lambda).collect();
-                let pace = (losses.len() as f64 / MEMORY).min(0.5);
-                *alpha += self.lambda * proximal(f, &s, pace);
+                let s: Vec<f64> = losses.iter().map(|loss| (loss - at.alpha) / self.lambda).collect();
+                w.extend(s.iter().map(|s| f.conj_prime(*s)));
+                let pace = (losses.len() as f64 / MEMORY as f64).min(0.5);
+                at.alpha += self.lambda * proximal(f, &s, pace);
+                // Above this all that was met last weighs less than 1, each of them: the losses have fallen faster than α can.
+                if let Some(top) = at.remember(losses, self.memory) {
+                    at.alpha = at.alpha.min(top - self.lambda * f.f_prime_at_one());
+                }
             }
         }
         Ok(w.iter().all(|w| w.is_finite()))
@@ -85,7 +120,8 @@ fn proximal(f: &dyn Divergence, s: &[f64], pace: f64) -> f64 {
     let top = s.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (mut low, mut high) = (-pace, (top - f.f_prime_at_one()).max(0.0));
     let mut delta = 0.0_f64.clamp(low, high);
-    for _ in 0..100 {
+    let mut before = f64::INFINITY;
+    for _ in 0..200 {
         let (miss, slope) = at(delta);
         if miss > 0.0 {
             high = delta
@@ -93,11 +129,14 @@ fn proximal(f: &dyn Divergence, s: &[f64], pace: f64) -> f64 {
             low = delta
         }
         let newton = delta - miss / slope;
-        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
-        if (next - delta).abs() <= 1e-12 * (1.0 + delta.abs()) {
-            return next;
-        }
+        // Far out Newton's steps are all as long as each other.
+        let is_quick = newton > low && newton < high && (newton - delta).abs() <= 0.5 * before;
+        let next = if is_quick { newton } else { 0.5 * (low + high) };
+        before = (next - delta).abs();
         delta = next;
+        if before <= 1e-12 * (1.0 + delta.abs()) {
+            break;
+        }
     }
     delta
 }
@@ -142,12 +181,13 @@ mod tests {
                 let exact = risk.of(&losses, &[], &mut vec![0.0; losses.len()]).unwrap();
                 let weigher = Weigher::new(Method::DualSgm, &risk, losses.len()).unwrap();
                 for start in [-10.0, 20.0] {
-                    let (mut alpha, mut w, mut mean, mut count) = (start, Vec::new(), 0.0, 0.0);
+                    let (mut w, mut mean, mut count) = (Vec::new(), 0.0, 0.0);
+                    let mut at = Threshold::exact(start);
                     for pass in 0..30 {
                         for part in losses.chunks(batch) {
-                            assert!(weigher.weigh(part, &mut alpha, &mut w).unwrap());
+                            assert!(weigher.weigh(part, &mut at, &mut w).unwrap());
                             if pass >= 20 {
-                                (mean, count) = (mean + alpha, count + 1.0);
+                                (mean, count) = (mean + at.alpha, count + 1.0);
                             }
                         }
                     }
@@ -155,6 +195,18 @@ mod tests {
                     assert!(off < 0.1 * 2.0, "{name} {batch} {start}: {off} from {}", exact.threshold);
                 }
             }
+        }
+    }
+    /// Losses that fall by many λ are followed within a pass.
+    #[test]
+    fn thresholds_fall_fast() {
+        for name in NAMES {
+            let risk = Risk::new(divergence::parse(name).unwrap(), Strength::Penalty(1e-6)).unwrap();
+            let weigher = Weigher::new(Method::DualSgm, &risk, 100).unwrap();
+            let mut at = Threshold::exact(5.0);
+            let mut w = Vec::new();
+            (0..20).for_each(|_| assert!(weigher.weigh(&[1.0; 10], &mut at, &mut w).unwrap()));
+            assert!((at.alpha - 1.0).abs() < 1e-5, "{name} {at:?}");
         }
     }
 }
