@@ -12,7 +12,7 @@ use fenchel::measure::Rng;
 use fenchel::robust::loss::{self, Loss, Slots};
 use fenchel::{Error, Result};
 use fenchel_neural::burn;
-use fenchel_neural::network::{Cnn, Image, Mlp, Network, device, parameters};
+use fenchel_neural::network::{Cnn, Image, Mlp, Network, device, keep_freed_memory, parameters};
 use fenchel_neural::optimiser::{Optimiser, Rule};
 use std::time::Instant;
 
@@ -80,6 +80,7 @@ fn measure<N: Network>(name: &str, mut network: N, loss: &dyn Loss, batch: usize
 
 fn main() -> Result<()> {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    keep_freed_memory();
     let (squared, entropy) = (loss::parse("squared")?, loss::parse("multinomial")?);
     let entropy = entropy.for_classes(10).unwrap_or(entropy);
     for batch in [1, 32, 256] {

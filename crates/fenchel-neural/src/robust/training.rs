@@ -6,7 +6,7 @@ use super::losses::{Batch, Slopes};
 use super::settings::{Settings, Watch};
 use super::weights::{Threshold, Weigher};
 use super::{Epoch, Robust, Trained, Validation, all_losses, validation};
-use crate::network::{Network, parameters, place};
+use crate::network::{Network, keep_freed_memory, parameters, place};
 use crate::optimiser::Optimiser;
 use crate::purpose;
 use fenchel::measure::stream;
@@ -219,7 +219,8 @@ impl<'a> Run<'a> {
         from: Option<&Checkpoint>,
         observer: &mut dyn Observer,
     ) -> Result<Trained<N>> {
-        let mut saver = Saver::new(self, &network);
+        keep_freed_memory();
+        let saver = Saver::new(self, &network);
         let before = from.map_or(0.0, Checkpoint::seconds);
         let mut control = Loop::resumed(self.settings.max_seconds, before, observer);
         let (mut state, mut ended) = match from {
@@ -234,7 +235,7 @@ impl<'a> Run<'a> {
         let mut room = Room::default();
         while ended.is_none() && state.epoch < self.settings.epochs {
             let lost;
-            (network, ended, lost) = self.pass(network, &mut state, &mut room, &mut control, &mut saver)?;
+            (network, ended, lost) = self.pass(network, &mut state, &mut room, &mut control, &saver)?;
             if ended == Some(Status::Interrupted) {
                 break;
             }
@@ -301,7 +302,7 @@ impl<'a> Run<'a> {
         state: &mut State,
         room: &mut Room,
         control: &mut Loop<'_>,
-        saver: &mut Saver,
+        saver: &Saver,
     ) -> Result<(N, Option<Status>, bool)> {
         let n = self.robust.examples.len();
         let order = shuffled(n, &mut stream(self.settings.seed, purpose::ORDER, u64::from(state.epoch)));

@@ -1,0 +1,158 @@
+//! Convolution with 3 × 3, ReLU and the largest of 2 × 2 as one operation, with its gradient.
+//!
+//! A picture at a time all three stay in the cache of a core, pictures go side by side, and the gradient passes through one pixel of
+//! four: that is several times as fast as the operations one by one. On devices other than the processor it is those.
+
+mod kernel;
+
+// The macro looks for this name.
+use burn;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::module::{Module, Param};
+use burn::tensor::activation::relu;
+use burn::tensor::module::{conv2d, max_pool2d};
+use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use kernel::{KERNEL, Layer, POOL};
+use std::sync::Arc;
+
+/// What is left of a side.
+pub(super) fn shrunk(side: usize) -> usize {
+    (side + 1).saturating_sub(KERNEL) / POOL
+}
+
+/// Kernels and biases.
+#[derive(Module, Debug)]
+pub(super) struct Convolution {
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl Convolution {
+    /// Side of the kernels.
+    pub(super) const SIDE: usize = KERNEL;
+
+    pub(super) fn new((weight, bias): (Param<Tensor<4>>, Param<Tensor<1>>)) -> Self {
+        Convolution { weight, bias }
+    }
+
+    /// Convolution, ReLU, pooling.
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let is_single = [x.dtype(), weight.dtype(), bias.dtype()].iter().all(|dtype| *dtype == DType::F32);
+        if is_single && x.device().inner() == Device::flex() {
+            let out = <Dispatch as Convolved>::convolved(
+                x.into_dispatch(),
+                weight.into_dispatch(),
+                bias.into_dispatch(),
+            );
+            return Tensor::from_dispatch(out);
+        }
+        let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+        let z = relu(conv2d(x, weight, Some(bias), options));
+        max_pool2d(z, MaxPoolOptions::new([POOL, POOL]))
+    }
+}
+
+/// The operation.
+#[backend_extension(Flex, Autodiff)]
+trait Convolved: Backend {
+    /// Pictures × channels × height × width, and as many kernels as biases.
+    fn convolved(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// The numbers of a contiguous tensor.
+fn slice(tensor: &FloatTensor<Flex>) -> &[f32] {
+    let from = tensor.layout().start_offset();
+    &tensor.storage::<f32>()[from..from + tensor.layout().num_elements()]
+}
+
+fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Flex> {
+    Flex::float_from_data(TensorData::new(values, shape.to_vec()), &Default::default())
+}
+
+fn layer(x: &FloatTensor<Flex>, weight: &FloatTensor<Flex>) -> Layer {
+    let (x, w) = (x.layout().shape(), weight.layout().shape());
+    Layer { inputs: x[1], height: x[2], width: x[3], outputs: w[0] }
+}
+
+/// The result, and which pixel each number is from.
+fn forward(
+    x: &FloatTensor<Flex>,
+    weight: &FloatTensor<Flex>,
+    bias: &FloatTensor<Flex>,
+) -> (FloatTensor<Flex>, Vec<u8>) {
+    let layer = layer(x, weight);
+    let (values, from) = layer.forward(slice(x), slice(weight), slice(&bias.to_contiguous()));
+    let shape = [x.layout().shape()[0], layer.outputs, shrunk(layer.height), shrunk(layer.width)];
+    (tensor(values, &shape), from)
+}
+
+impl Convolved for Flex {
+    fn convolved(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        forward(&x.to_contiguous(), &weight.to_contiguous(), &bias).0
+    }
+}
+
+/// The way back.
+#[derive(Debug)]
+struct Back;
+
+/// What it needs.
+#[derive(Debug, Clone)]
+struct Kept {
+    x: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    from: Arc<Vec<u8>>,
+}
+
+impl Backward<Flex, 3> for Back {
+    type State = Kept;
+
+    fn backward(self, ops: Ops<Kept, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let slope = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let Kept { x, weight, from } = ops.state;
+        let [of_x, of_weight, of_bias] = ops.parents.map(|parent| parent.map(|node| node.id));
+        let layer = layer(&x, &weight);
+        let found = layer.backward(slice(&x), slice(&weight), slice(&slope), &from, of_x.is_some());
+        let mut put = |node: Option<NodeId>, values: Vec<f32>, shape: &[usize]| {
+            if let Some(node) = node {
+                gradients.register::<Flex>(node, tensor(values, shape));
+            }
+        };
+        put(of_x, found.x, x.layout().shape());
+        put(of_weight, found.weight, weight.layout().shape());
+        put(of_bias, found.bias, &[layer.outputs]);
+    }
+}
+
+impl<C: CheckpointStrategy> Convolved for Autodiff<Flex, C> {
+    fn convolved(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let prepared = Back.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let (x, weight) = (x.primitive().to_contiguous(), weight.primitive().to_contiguous());
+        let (out, from) = forward(&x, &weight, &bias.primitive());
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish(Kept { x, weight, from: Arc::new(from) }, out),
+            OpsKind::UnTracked(prepared) => prepared.finish(out),
+        }
+    }
+}
