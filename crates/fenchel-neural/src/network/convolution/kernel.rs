@@ -10,9 +10,6 @@ pub(super) const POOL: usize = 2;
 /// Pictures whose gradients are summed one after another; sums of so many are added in their order, whoever made them.
 const PICTURES: usize = 8;
 
-/// Rows of the matrices, at least: products of smaller ones take another way, which is slow. What is added is 0.
-const LEAST: usize = 8;
-
 /// No pixel: ReLU has cut it off.
 const NONE: u8 = (POOL * POOL) as u8;
 
@@ -33,13 +30,34 @@ pub(super) struct Slopes {
 }
 
 /// A matrix of `rows` × `columns`, column by column.
-fn matrix(values: &[f32], rows: usize, columns: usize) -> DMatrixView<'_, f32> {
-    DMatrixView::from_slice(values, rows, columns)
+fn matrix(values: &[f32], rows: usize, columns: usize) -> DMatrixView<'_, f32, Dyn, Dyn> {
+    DMatrixView::from_slice_with_strides(values, rows, columns, 1, rows)
 }
 
 /// The transpose of one of `rows` × `columns`.
 fn transposed(values: &[f32], rows: usize, columns: usize) -> DMatrixView<'_, f32, Dyn, Dyn> {
     DMatrixView::from_slice_with_strides(values, columns, rows, rows, 1)
+}
+
+/// c ← keep · c + a b, column by column.
+fn multiply(
+    c: &mut [f32],
+    a: &DMatrixView<'_, f32, Dyn, Dyn>,
+    b: &DMatrixView<'_, f32, Dyn, Dyn>,
+    keep: f32,
+) {
+    let (rows, inner, columns) = (a.nrows(), a.ncols(), b.ncols());
+    // From here on it is a product of blocks; of smaller ones nalgebra would make columns, and miscount strides of views.
+    if rows > 5 && inner > 5 && columns > 5 {
+        DMatrixViewMut::from_slice(c, rows, columns).gemm(1.0, a, b, keep);
+        return;
+    }
+    for (j, c) in c.chunks_exact_mut(rows).enumerate() {
+        for (i, c) in c.iter_mut().enumerate() {
+            let sum: f32 = (0..inner).map(|k| a[(i, k)] * b[(k, j)]).sum();
+            *c = if keep == 0.0 { sum } else { keep * *c + sum };
+        }
+    }
 }
 
 impl Layer {
@@ -54,9 +72,9 @@ impl Layer {
         rows * columns
     }
 
-    /// Pixels that are convolved, and those added.
+    /// Pixels that are convolved.
     fn pixels(&self) -> usize {
-        (self.cells() * POOL * POOL).max(LEAST)
+        self.cells() * POOL * POOL
     }
 
     /// Weights of a kernel.
@@ -113,12 +131,7 @@ impl Layer {
         let out = values.par_chunks_mut(self.outputs * cells).zip(from.par_chunks_mut(self.outputs * cells));
         out.zip(x.par_chunks(size)).for_each_init(room, |(unfolded, z), ((values, from), x)| {
             self.unfold(x, unfolded);
-            DMatrixViewMut::from_slice(z, pixels, self.outputs).gemm(
-                1.0,
-                &matrix(unfolded, pixels, taps),
-                &matrix(weight, taps, self.outputs),
-                0.0,
-            );
+            multiply(z, &matrix(unfolded, pixels, taps), &matrix(weight, taps, self.outputs), 0.0);
             let channels = values.chunks_exact_mut(cells).zip(from.chunks_exact_mut(cells));
             for ((values, from), (z, bias)) in channels.zip(z.chunks_exact(pixels).zip(bias)) {
                 self.windows(|at, first| {
@@ -167,15 +180,15 @@ impl Layer {
                 for ((x, slope), from) in pictures {
                     self.spread(slope, from, &mut z, &mut of_bias);
                     self.unfold(x, &mut unfolded);
-                    DMatrixViewMut::from_slice(&mut of_weight, taps, self.outputs).gemm(
-                        1.0,
+                    multiply(
+                        &mut of_weight,
                         &transposed(&unfolded, pixels, taps),
                         &matrix(&z, pixels, self.outputs),
                         1.0,
                     );
                     let Some(of_x) = of_x.next() else { continue };
-                    DMatrixViewMut::from_slice(&mut unfolded, pixels, taps).gemm(
-                        1.0,
+                    multiply(
+                        &mut unfolded,
                         &matrix(&z, pixels, self.outputs),
                         &transposed(weight, taps, self.outputs),
                         0.0,

@@ -156,3 +156,67 @@ impl<C: CheckpointStrategy> Convolved for Autodiff<Flex, C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{device, numbers};
+    use fenchel::measure::Rng;
+
+    fn drawn<const D: usize>(rng: &mut Rng, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Values and gradients are those of the operations one by one.
+    #[test]
+    fn one_operation_is_three() {
+        let mut rng = Rng::new(1);
+        for (n, channels, height, width, outputs) in
+            [(1, 1, 28, 28, 32), (9, 32, 13, 13, 64), (17, 3, 6, 11, 6), (2, 2, 4, 5, 8), (33, 1, 5, 4, 1)]
+        {
+            let x = drawn(&mut rng, [n, channels, height, width], &device()).require_grad();
+            let parameters = (
+                Param::from_tensor(drawn(&mut rng, [outputs, channels, 3, 3], &device())),
+                Param::from_tensor(drawn(&mut rng, [outputs], &device())),
+            );
+            let layer = Convolution::new(parameters);
+            let (weight, bias) = (layer.weight.val(), layer.bias.val());
+            let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+            let z = relu(conv2d(x.clone(), weight.clone(), Some(bias.clone()), options));
+            let (ours, theirs) = (layer.forward(x.clone()), max_pool2d(z, MaxPoolOptions::new([2, 2])));
+            assert_eq!(ours.dims(), theirs.dims());
+            let slope = drawn(&mut rng, ours.dims(), &device().inner());
+            let mut of_ours = (ours.clone() * slope.clone()).sum().backward();
+            let mut of_theirs = (theirs.clone() * slope).sum().backward();
+            let near = |a: Vec<f32>, b: Vec<f32>| {
+                let size = b.iter().fold(1.0_f32, |most, b| most.max(b.abs()));
+                assert_eq!(a.len(), b.len());
+                for (a, b) in a.iter().zip(&b) {
+                    assert!((a - b).abs() < 1e-5 * size, "{n} {channels} {height} {width}: {a} {b}");
+                }
+            };
+            near(numbers(ours), numbers(theirs));
+            let mut pair = |mut of: Box<dyn FnMut(&mut burn::tensor::Gradients) -> Vec<f32>>| {
+                near(of(&mut of_ours), of(&mut of_theirs));
+            };
+            pair(Box::new(move |g| x.grad_remove(g).map(numbers).unwrap_or_default()));
+            pair(Box::new(move |g| weight.grad_remove(g).map(numbers).unwrap_or_default()));
+            pair(Box::new(move |g| bias.grad_remove(g).map(numbers).unwrap_or_default()));
+        }
+    }
+
+    /// What is not a number is seen.
+    #[test]
+    fn no_number_stays_none() {
+        let mut rng = Rng::new(2);
+        let device = device().inner();
+        let weight = drawn(&mut rng, [6, 1, 3, 3], &device);
+        let layer =
+            Convolution::new((Param::from_tensor(weight), Param::from_tensor(Tensor::zeros([6], &device))));
+        let mut x = vec![1.0_f32; 100];
+        x[55] = f32::NAN;
+        let x = Tensor::from_data(TensorData::new(x, [1, 1, 10, 10]), &device);
+        assert!(numbers(layer.forward(x)).iter().any(|z| z.is_nan()));
+    }
+}
