@@ -201,15 +201,11 @@ impl Layer {
                 (of_weight, of_bias)
             })
             .collect();
-        let total = |length: usize, part: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| {
-            let mut total = vec![0.0; length];
-            for sum in &sums {
-                total.iter_mut().zip(part(sum)).for_each(|(total, x)| *total += x);
-            }
-            total
-        };
-        let (of_weight, of_bias) =
-            (total(taps * self.outputs, |sum| &sum.0), total(self.outputs, |sum| &sum.1));
+        let (mut of_weight, mut of_bias) = (vec![0.0; taps * self.outputs], vec![0.0; self.outputs]);
+        for (weight, bias) in &sums {
+            of_weight.iter_mut().zip(weight).for_each(|(total, x)| *total += x);
+            of_bias.iter_mut().zip(bias).for_each(|(total, x)| *total += x);
+        }
         Slopes { x: of_x, weight: of_weight, bias: of_bias }
     }
 

@@ -149,7 +149,7 @@ impl<C: CheckpointStrategy> Convolved for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let prepared = Back.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
         let (x, weight) = (x.primitive().to_contiguous(), weight.primitive().to_contiguous());
-        let (out, from) = forward(&x, &weight, &bias.primitive());
+        let (out, from) = forward(&x, &weight, bias.primitive());
         match prepared {
             OpsKind::Tracked(prepared) => prepared.finish(Kept { x, weight, from: Arc::new(from) }, out),
             OpsKind::UnTracked(prepared) => prepared.finish(out),
@@ -197,12 +197,13 @@ mod tests {
                 }
             };
             near(numbers(ours), numbers(theirs));
-            let mut pair = |mut of: Box<dyn FnMut(&mut burn::tensor::Gradients) -> Vec<f32>>| {
-                near(of(&mut of_ours), of(&mut of_theirs));
-            };
-            pair(Box::new(move |g| x.grad_remove(g).map(numbers).unwrap_or_default()));
-            pair(Box::new(move |g| weight.grad_remove(g).map(numbers).unwrap_or_default()));
-            pair(Box::new(move |g| bias.grad_remove(g).map(numbers).unwrap_or_default()));
+            let both = [&mut of_ours, &mut of_theirs].map(|g| {
+                let of_weight = weight.grad_remove(g).map(numbers).unwrap_or_default();
+                let of_bias = bias.grad_remove(g).map(numbers).unwrap_or_default();
+                [x.grad_remove(g).map(numbers).unwrap_or_default(), of_weight, of_bias]
+            });
+            let [ours, theirs] = both;
+            ours.into_iter().zip(theirs).for_each(|(a, b)| near(a, b));
         }
     }
 
