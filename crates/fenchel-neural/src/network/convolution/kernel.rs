@@ -22,7 +22,7 @@ pub(super) struct Layer {
     pub(super) outputs: usize,
 }
 
-/// Gradients; that in x is empty where it is not asked for.
+/// Gradients; that in x is empty where it is not asked for, those of parameters are 0.
 pub(super) struct Slopes {
     pub(super) x: Vec<f32>,
     pub(super) weight: Vec<f32>,
@@ -153,18 +153,18 @@ impl Layer {
         (values, from)
     }
 
-    /// Gradients of Σ slope · result.
+    /// Gradients of Σ slope · result, as far as asked for: in x, in parameters.
     pub(super) fn backward(
         &self,
         x: &[f32],
         weight: &[f32],
         slope: &[f32],
         from: &[u8],
-        asks_for_x: bool,
+        (in_x, in_parameters): (bool, bool),
     ) -> Slopes {
         let (size, pixels, taps) = (self.inputs * self.height * self.width, self.pixels(), self.taps());
         let cells = self.outputs * self.cells();
-        let mut of_x = vec![0.0; if asks_for_x { x.len() } else { 0 }];
+        let mut of_x = vec![0.0; if in_x { x.len() } else { 0 }];
         let mut parts: Vec<&mut [f32]> = of_x.chunks_mut(PICTURES * size).collect();
         let count = (x.len() / size).div_ceil(PICTURES);
         parts.resize_with(count, Default::default);
@@ -179,13 +179,12 @@ impl Layer {
                     x.chunks_exact(size).zip(slope.chunks_exact(cells)).zip(from.chunks_exact(cells));
                 for ((x, slope), from) in pictures {
                     self.spread(slope, from, &mut z, &mut of_bias);
-                    self.unfold(x, &mut unfolded);
-                    multiply(
-                        &mut of_weight,
-                        &transposed(&unfolded, pixels, taps),
-                        &matrix(&z, pixels, self.outputs),
-                        1.0,
-                    );
+                    if in_parameters {
+                        self.unfold(x, &mut unfolded);
+                        let (taps_first, z) =
+                            (transposed(&unfolded, pixels, taps), matrix(&z, pixels, self.outputs));
+                        multiply(&mut of_weight, &taps_first, &z, 1.0);
+                    }
                     let Some(of_x) = of_x.next() else { continue };
                     multiply(
                         &mut unfolded,

@@ -129,7 +129,8 @@ impl Backward<Flex, 3> for Back {
         let Kept { x, weight, from } = ops.state;
         let [of_x, of_weight, of_bias] = ops.parents.map(|parent| parent.map(|node| node.id));
         let layer = layer(&x, &weight);
-        let found = layer.backward(slice(&x), slice(&weight), slice(&slope), &from, of_x.is_some());
+        let asks = (of_x.is_some(), of_weight.is_some() || of_bias.is_some());
+        let found = layer.backward(slice(&x), slice(&weight), slice(&slope), &from, asks);
         let mut put = |node: Option<NodeId>, values: Vec<f32>, shape: &[usize]| {
             if let Some(node) = node {
                 gradients.register::<Flex>(node, tensor(values, shape));
