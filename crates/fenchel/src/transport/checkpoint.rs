@@ -5,7 +5,7 @@
 
 use super::auto::{Finish, Run};
 use super::certificate::Draw;
-use super::container::{Fingerprint, digest, of_another, pack, same, unpack};
+use super::fingerprint::{Fingerprint, digest, of_another, pack, same, unpack};
 use super::levels::Level;
 use super::problem::{Frozen, purpose};
 use super::settings::Settings;

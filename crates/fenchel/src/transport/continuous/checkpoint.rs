@@ -6,7 +6,7 @@ use super::problem::{Ready, purpose};
 use super::{samples, sgd};
 use crate::error::Result;
 use crate::optim::Loop;
-use crate::transport::container::{Fingerprint, digest, pack, same, unpack};
+use crate::transport::fingerprint::{Fingerprint, digest, pack, same, unpack};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
