@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 const START: usize = 512;
 const GROWTH: usize = 4;
 
+/// Measures of so many points are taken whole from the start.
+const FEW: usize = 4096;
+
 /// Share of the tolerance that the gap may take for a certificate to be worth its while; the rest is for noise.
 const ROOM: f64 = 0.7;
 
@@ -94,7 +97,7 @@ pub(super) fn solve(
     let mut saver = Saver::default();
     let mut state = match state {
         Some(checkpoint::State::Samples(state)) => *state,
-        _ => State { n: START.min(settings.max_samples), ..State::default() },
+        _ => State { n: start(ready), ..State::default() },
     };
     let mut last: Option<Stage> = None;
     let status = loop {
@@ -194,6 +197,14 @@ pub(super) fn solve(
     solution.samples = state.samples;
     solution.seconds = control.seconds();
     Ok((solution, found.coupling))
+}
+
+/// Points of either side in the first stage: all, if there are few.
+fn start(ready: &Ready) -> usize {
+    let most = ready.settings.max_samples;
+    let all = [&ready.source, &ready.target].map(|side| side.source.cloud().map_or(usize::MAX, |c| c.len()));
+    let all = all[0].max(all[1]);
+    if all <= FEW.min(most) { all.max(1) } else { START.min(most) }
 }
 
 /// Whether there is time for the next stage: it has samples that are [`GROWTH`] times as large.

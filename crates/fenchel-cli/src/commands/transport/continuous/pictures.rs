@@ -166,12 +166,12 @@ fn images(report: &Report<'_>, (height, width): (usize, usize), args: &Args) -> 
     let (coupling, dim) = (report.coupling, height * width);
     let xs = sample(&**report.problem.continuous.source(), SHOWN, args, PURPOSE)?;
     let mut shown = Vec::new();
-    for x in xs.chunks_exact(dim) {
+    for (row, x) in xs.chunks_exact(dim).enumerate() {
         let mut mean = vec![0.0; dim];
         coupling.barycentric(x, &mut mean)?;
         shown.extend_from_slice(x);
         shown.append(&mut mean);
-        shown.append(&mut coupling.conditional(x, DRAWS, args.seed)?);
+        shown.append(&mut coupling.conditional(x, DRAWS, args.seed.wrapping_add(row as u64))?);
     }
     // Ink from the least to the largest number.
     let (low, high) =
