@@ -8,7 +8,8 @@ use fenchel::divergence::{self, Divergence, SafeKl};
 use fenchel::measure::{self, Gaussian, PointCloud, Source, stream};
 use fenchel::optim::{Flow, Progress, Silent, Status};
 use fenchel::transport::continuous::{
-    Continuous, Coupling, Kernel, KernelAscent, Objective, Potential, Settings, Sgd, Solver, Space, registry,
+    Continuous, Coupling, Kernel, KernelAscent, Objective, Potential, Settings, Sgd, Solution, Solver, Space,
+    registry,
 };
 use fenchel::transport::{self, Lambda, SemiDiscrete};
 use proptest::prelude::*;
@@ -444,6 +445,27 @@ fn couplings_are_kept_to_the_bit() {
         let error = Coupling::load(&path, None).unwrap_err().to_string();
         assert!(error.contains("coupling.json"), "{error}");
     }
+}
+
+/// Potentials that are no good have a value of −∞, and results that say so are read back as they were written.
+#[test]
+fn results_are_kept_to_the_bit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("result.json");
+    let problem = problem(gaussian(1, 0.0, 1.0), gaussian(1, 1.0, 0.5), "kl", 0.01);
+    let settings = Settings { max_samples: 64, ..Settings::default() };
+    for height in [1.0, 1e12] {
+        let wave = Wave { dim: 1, height, frequency: 1.0 };
+        let (mut solution, _) = problem.certify(Arc::new(wave), "wave", &settings, &mut Silent).unwrap();
+        if height > 1.0 {
+            (solution.value, solution.gap) = (f64::NEG_INFINITY, f64::INFINITY);
+        }
+        solution.save(&path).unwrap();
+        assert_eq!(Solution::load(&path).unwrap(), solution);
+    }
+    std::fs::write(&path, "{}").unwrap();
+    let error = Solution::load(&path).unwrap_err().to_string();
+    assert!(error.contains("result.json"), "{error}");
 }
 
 #[test]
