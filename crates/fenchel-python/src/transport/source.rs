@@ -146,7 +146,7 @@ impl measure::Source for Drawn {
             let points = function.call1((seed, n))?;
             let points = Floating::of(&points, &self.returned)?.widened();
             let points = points.as_array();
-            if points.shape() != [n, self.dim] {
+            if !(points.shape() == [n, self.dim] || self.dim == 1 && points.shape() == [n]) {
                 let expected = format!("an array of shape ({n}, {})", self.dim);
                 let found = format!("shape {:?}", points.shape());
                 return Err(raised(function.py(), Error::shape(&self.returned, expected, found)));
