@@ -20,10 +20,13 @@ pub(super) fn each_block<T: Clone + Default + Send>(
     f: impl Fn(usize, &[f64], &mut [T]) -> fenchel::Result<()> + Sync,
 ) -> PyResult<Vec<T>> {
     let x = x.as_array();
+    expect_room::<T>(&[x.nrows(), width])?;
+    if !x.is_standard_layout() {
+        expect_room::<f64>(x.shape())?;
+    }
     let x = x.as_standard_layout();
     let dim = x.ncols().max(1);
     let points = x.as_slice().unwrap_or(&[]);
-    expect_room::<T>(&[x.nrows(), width])?;
     let mut out = vec![T::default(); x.nrows() * width];
     let stop = AtomicBool::new(false);
     let (result, stopped) = long(
