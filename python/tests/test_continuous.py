@@ -128,7 +128,7 @@ def test_objectives():
 
     def gap(**options):
         result = continuous(
-            "gaussian", normal, temperature=0.5, tolerance=10.0, potential="kernel", solver="sgd", steps=3000, max_samples=512, **options
+            "gaussian", normal, temperature=0.5, tolerance=10.0, potential="kernel", solver="sgd", steps=2000, max_samples=512, **options
         )
         assert result.interval.lower <= value <= result.interval.upper
         return result
@@ -206,7 +206,8 @@ def test_function_as_a_cost():
 def test_same_bits_for_any_number_of_threads(method):
     def solve(n):
         with fenchel.threads(n):
-            return continuous("gaussian:2", plane, tolerance=0.3, max_samples=512, **METHODS[method])
+            options = {**METHODS[method], "steps": 1000} if method == "sgd" else METHODS[method]
+            return continuous("gaussian:2", plane, tolerance=1.0, max_samples=512, **options)
 
     alone, together = solve(1), solve(2)
     assert (alone.value, alone.interval, alone.bandwidth) == (together.value, together.interval, together.bandwidth)

@@ -34,7 +34,8 @@ mod _engine {
     use super::smoothmax::{entmax, smoothmax};
     #[pymodule_export]
     use super::transport::{
-        Continuous, ContinuousSolution, Cost, Coupling, Plan, Solution, Source, Transport, kernel, loaded, parse_memory,
+        Continuous, ContinuousSolution, Cost, Coupling, Plan, Solution, Source, Transport, kernel, loaded,
+        parse_memory,
     };
 
     #[pymodule_init]

@@ -86,6 +86,19 @@ class ContinuousResult:
         What was solved and how, by name.
     seed : int
         The seed used.
+
+    Examples
+    --------
+    >>> from fenchel.transport import continuous
+    >>> result = continuous("gaussian:2", "ball", tolerance=0.1)
+    >>> result
+    <ContinuousResult: converged; value 1.1... in [1.1..., 1.1...]; gaussian:2 to ball:2, kl, sqeuclidean, samples>
+    >>> points = [[0.3, -0.2], [1.0, 1.0], [-2.0, 0.0]]
+    >>> result.map(points).shape, result.conditional(points, 10).shape, result.weights(points).sum(axis=1).round(9)
+    ((3, 2), (3, 10, 2), array([1., 1., 1.]))
+    >>> t = result.density(points, result.targets, outer=True)       # of mean 1 for every x
+    >>> t.mean(axis=1).round(2)
+    array([1., 1., 1.])
     """
 
     def __init__(self, solution: _engine.ContinuousSolution, cost_function: CostFunction | None = None) -> None:

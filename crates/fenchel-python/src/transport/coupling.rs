@@ -53,20 +53,12 @@ impl Coupling {
     }
 
     /// The potential on the source's side.
-    fn u<'py>(
-        &self,
-        py: Python<'py>,
-        x: PyReadonlyArray2<'py, f64>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    fn u<'py>(&self, py: Python<'py>, x: PyReadonlyArray2<'py, f64>) -> PyResult<Bound<'py, PyArray1<f64>>> {
         Ok(self.potential(py, &x, &**self.coupling.u(), ("u", "x"))?.into_pyarray(py))
     }
 
     /// The potential on the target's side.
-    fn v<'py>(
-        &self,
-        py: Python<'py>,
-        y: PyReadonlyArray2<'py, f64>,
-    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    fn v<'py>(&self, py: Python<'py>, y: PyReadonlyArray2<'py, f64>) -> PyResult<Bound<'py, PyArray1<f64>>> {
         Ok(self.potential(py, &y, &**self.coupling.v(), ("v", "y"))?.into_pyarray(py))
     }
 

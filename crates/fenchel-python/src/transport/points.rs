@@ -36,9 +36,11 @@ pub(super) fn each_block<T: Clone + Default + Send>(
         || {
             let parts =
                 out.par_chunks_mut((width * block).max(1)).zip(points.par_chunks(dim * block)).enumerate();
-            parts.try_for_each(|(k, (out, x))| {
-                if stop.load(Ordering::Relaxed) { Ok(()) } else { f(k * block, x, out) }
-            })
+            parts.try_for_each(
+                |(k, (out, x))| {
+                    if stop.load(Ordering::Relaxed) { Ok(()) } else { f(k * block, x, out) }
+                },
+            )
         },
     )?;
     // Asked for in any case: the next call must not find it.
@@ -60,7 +62,9 @@ pub(super) fn each_point<T: Clone + Default + Send>(
 ) -> PyResult<Vec<T>> {
     each_block(py, x, (width, 1), failures, |i, x, out| {
         f(x, out).map_err(|error| match error {
-            Error::NonFinite { what, at, value } => Error::non_finite(what, format!("point {i}, {at}"), value),
+            Error::NonFinite { what, at, value } => {
+                Error::non_finite(what, format!("point {i}, {at}"), value)
+            }
             error => error,
         })
     })
