@@ -147,8 +147,9 @@ def test_trained_networks_are_certified():
     with torch.no_grad():
         exact = v(torch.as_tensor(points, dtype=torch.float32))[:, 0].numpy()
     v.train()
+    v[2].eval()
     np.testing.assert_array_equal(function(points), exact.astype(float))
-    assert v.training
+    assert v.training and not v[2].training and v[3].training
     result = certify(function, "gaussian:2", "ball", tolerance=5.0, max_samples=128)
     np.testing.assert_array_equal(result.v(points), exact.astype(float))
     known = continuous("gaussian:2", "ball", tolerance=0.05).interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import RLock
 
 import numpy as np
 import torch
@@ -217,15 +218,20 @@ def as_function(module: torch.nn.Module) -> Callable[[NDArray[np.float64]], NDAr
     if not isinstance(module, torch.nn.Module):
         raise InvalidTypeError(f"module is of type {type(module).__name__}; it must be a torch.nn.Module")
 
+    # The mode is the module's, and calls may come from several threads.
+    lock = RLock()
+
     def function(points: NDArray[np.float64]) -> NDArray[np.float64]:
         like = next(module.parameters(), torch.empty(0, dtype=torch.float64))
-        was_training = module.training
-        module.eval()
-        try:
-            with torch.no_grad():
-                values = module(torch.as_tensor(points, dtype=like.dtype, device=like.device))
-        finally:
-            module.train(was_training)
+        with lock:
+            modes = [(it, it.training) for it in module.modules()]
+            module.eval()
+            try:
+                with torch.no_grad():
+                    values = module(torch.as_tensor(points, dtype=like.dtype, device=like.device))
+            finally:
+                for it, mode in modes:
+                    it.training = mode
         n = len(points)
         if values.shape not in ((n,), (n, 1)):
             raise ShapeError(f"what the module returned has shape {tuple(values.shape)}; it must be ({n},) or ({n}, 1)")
