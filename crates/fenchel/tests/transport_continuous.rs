@@ -447,6 +447,20 @@ fn couplings_are_kept_to_the_bit() {
     }
 }
 
+/// Where the dual says nothing, plans still bound the value above.
+#[test]
+fn an_end_that_is_lost_does_not_take_the_other_with_it() {
+    for lambda in [1e-6, 1e-4] {
+        let problem = problem(gaussian(2, 0.0, 1.0), gaussian(2, 1.0, 0.5), "kl", lambda);
+        let settings = Settings { max_samples: 64, ..settings(Solver::Samples, 1e-2) };
+        let (solution, _) = problem.solve(&settings, &mut Silent).unwrap();
+        let (value, _) = closed_form(2, (0.0, 1.0), (1.0, 0.5), lambda);
+        assert!(solution.interval.lower <= value, "{solution:?}");
+        assert!((value..2.0 * value).contains(&solution.interval.upper), "{solution:?}");
+        assert!(!solution.marginal_error.source.chi2.is_nan() && !solution.marginal_error.target.l1.is_nan());
+    }
+}
+
 /// Potentials that are no good have a value of −∞, and results that say so are read back as they were written.
 #[test]
 fn results_are_kept_to_the_bit() {
