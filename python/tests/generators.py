@@ -19,7 +19,7 @@ def beyond(f, t, cap):
 def f(name, t, atoms):
     """f(t) of the divergence of that name."""
     base, _, parameter = name.partition(":")
-    x = float(parameter) if parameter else float(atoms)
+    x = float(parameter) if parameter else float(atoms or 0)
     t = np.asarray(t, dtype=float)
     match base:
         case "none":
@@ -48,7 +48,7 @@ def f(name, t, atoms):
 def conjugate_slope(name, s, atoms):
     """(f*)'(s); None where it jumps."""
     base, _, parameter = name.partition(":")
-    x = float(parameter) if parameter else float(atoms)
+    x = float(parameter) if parameter else float(atoms or 0)
     with np.errstate(over="ignore", divide="ignore"):
         match base:
             case "none" | "cvar":

@@ -1,7 +1,5 @@
 //! Python functions that the engine calls.
 
-use crate::errors::OrRaise;
-use fenchel::Error;
 use pyo3::prelude::*;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,14 +24,14 @@ impl Failure {
     pub fn is_set(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
+}
 
-    /// The result of the engine, unless an exception is behind it.
-    pub fn explains<T>(&self, py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
-        match self.take() {
-            Some(behind) => Err(behind),
-            None => result.or_raise(py),
-        }
-    }
+/// The first exception in any of several places; none is left in the others.
+pub fn first(failures: &[Failure]) -> Option<PyErr> {
+    failures.iter().fold(None, |found, failure| {
+        let taken = failure.take();
+        found.or(taken)
+    })
 }
 
 /// A function of Python, and where its exceptions go.

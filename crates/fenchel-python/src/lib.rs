@@ -33,7 +33,10 @@ mod _engine {
     #[pymodule_export]
     use super::smoothmax::{entmax, smoothmax};
     #[pymodule_export]
-    use super::transport::{Cost, Plan, Solution, Source, Transport, loaded, parse_memory};
+    use super::transport::{
+        Continuous, ContinuousSolution, Cost, Coupling, Plan, Solution, Source, Transport, kernel, loaded,
+        parse_memory,
+    };
 
     #[pymodule_init]
     fn init(m: &Bound<'_, PyModule>) -> PyResult<()> {

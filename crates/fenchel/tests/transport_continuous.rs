@@ -8,8 +8,8 @@ use fenchel::divergence::{self, Divergence, SafeKl};
 use fenchel::measure::{self, Gaussian, PointCloud, Source, stream};
 use fenchel::optim::{Flow, Observer, Progress, Silent, Status};
 use fenchel::transport::continuous::{
-    self, Continuous, Coupling, Kernel, KernelAscent, Objective, Potential, Settings, Sgd, Solver, Space,
-    registry,
+    self, Continuous, Coupling, Kernel, KernelAscent, Objective, Potential, Settings, Sgd, Solution, Solver,
+    Space, registry,
 };
 use fenchel::transport::{self, Lambda, SemiDiscrete};
 use proptest::prelude::*;
@@ -437,7 +437,7 @@ fn goes_on_to_the_same_bits() {
     for solver in [Solver::Samples, Solver::Kernel(space), sgd] {
         let settings = Settings { max_samples: 600, ..settings(solver, 5e-3) };
         let mut keeping = Keeping(Vec::new());
-        let ends = |(mut solution, coupling): (continuous::Solution, Coupling)| {
+        let ends = |(mut solution, coupling): (Solution, Coupling)| {
             solution.seconds = 0.0;
             solution.history.iter_mut().for_each(|h| h.seconds = 0.0);
             (serde_json::to_string(&solution).unwrap(), coupling.to_json().unwrap())
@@ -490,6 +490,41 @@ fn couplings_are_kept_to_the_bit() {
         let error = Coupling::load(&path, None).unwrap_err().to_string();
         assert!(error.contains("coupling.json"), "{error}");
     }
+}
+
+/// Where the dual says nothing, plans still bound the value above.
+#[test]
+fn an_end_that_is_lost_does_not_take_the_other_with_it() {
+    for lambda in [1e-6, 1e-4] {
+        let problem = problem(gaussian(2, 0.0, 1.0), gaussian(2, 1.0, 0.5), "kl", lambda);
+        let settings = Settings { max_samples: 64, ..settings(Solver::Samples, 1e-2) };
+        let (solution, _) = problem.solve(&settings, &mut Silent).unwrap();
+        let (value, _) = closed_form(2, (0.0, 1.0), (1.0, 0.5), lambda);
+        assert!(solution.interval.lower <= value, "{solution:?}");
+        assert!((value..2.0 * value).contains(&solution.interval.upper), "{solution:?}");
+        assert!(!solution.marginal_error.source.chi2.is_nan() && !solution.marginal_error.target.l1.is_nan());
+    }
+}
+
+/// Potentials that are no good have a value of −∞, and results that say so are read back as they were written.
+#[test]
+fn results_are_kept_to_the_bit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("result.json");
+    let problem = problem(gaussian(1, 0.0, 1.0), gaussian(1, 1.0, 0.5), "kl", 0.01);
+    let settings = Settings { max_samples: 64, ..Settings::default() };
+    for height in [1.0, 1e12] {
+        let wave = Wave { dim: 1, height, frequency: 1.0 };
+        let (mut solution, _) = problem.certify(Arc::new(wave), "wave", &settings, &mut Silent).unwrap();
+        if height > 1.0 {
+            (solution.value, solution.gap) = (f64::NEG_INFINITY, f64::INFINITY);
+        }
+        solution.save(&path).unwrap();
+        assert_eq!(Solution::load(&path).unwrap(), solution);
+    }
+    std::fs::write(&path, "{}").unwrap();
+    let error = Solution::load(&path).unwrap_err().to_string();
+    assert!(error.contains("result.json"), "{error}");
 }
 
 #[test]

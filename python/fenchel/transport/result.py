@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _engine
-from .._arrays import floating
 from .._values import path
-from ..errors import DataFileError, InvalidInputError
-from ._inputs import CostFunction, cost, is_named, points
+from ..errors import DataFileError
+from ._inputs import CostFunction, cost, rows
 
-__all__ = ["Bounds", "HistoryPoint", "Interval", "MarginalError", "SemiDiscreteResult", "load"]
+__all__ = ["Bounds", "HistoryPoint", "Interval", "MarginalError", "SemiDiscreteResult"]
 
 
 class Interval(NamedTuple):
@@ -107,8 +106,8 @@ class SemiDiscreteResult:
         self.status: str = record["status"]
         self.certified: str = record["certified"]
         self.value: float = record["value"]
-        self.interval = Interval(*_ends(record["interval"]))
-        self.bounds = Bounds(*_ends(record["bounds"]))
+        self.interval = Interval(*ends(record["interval"]))
+        self.bounds = Bounds(*ends(record["bounds"]))
         self.marginal_error = MarginalError(**record["marginal_error"])
         self.history = [
             HistoryPoint(temperature=point.pop("lambda"), **point) for point in record["history"]
@@ -143,10 +142,7 @@ class SemiDiscreteResult:
         )
 
     def _points(self, x: ArrayLike) -> tuple[NDArray[np.float64], bool]:
-        dim, _ = self._plan.shape()
-        array = floating(x, "x")
-        one = array.ndim == 0 or (array.ndim == 1 and dim > 1)
-        return points(array.reshape(1, -1) if one else array, "x"), one
+        return rows(x, self._plan.shape()[0], "x")
 
     def weights(self, x: ArrayLike) -> NDArray[np.float64]:
         """Where mass at points goes: the p that maximises Σ p_i (φ_i − c(x, y_i)) − λ D_f(p‖η).
@@ -222,8 +218,7 @@ class SemiDiscreteResult:
         DataFileError
             If they cannot be written.
         """
-        place = path("directory", directory)
-        _make(place)
+        place = made_directory(directory)
         self._solution.save(place / "result.json", place / "plan.json")
 
     def plot(self, ax: Any = None) -> Any:
@@ -274,39 +269,17 @@ class SemiDiscreteResult:
         )
 
 
-def load(directory: str | os.PathLike[str], cost_function: CostFunction | None = None) -> SemiDiscreteResult:
-    """Reads what :meth:`SemiDiscreteResult.save`, or the command ``fenchel transport``, wrote to a directory.
-
-    Parameters
-    ----------
-    directory : path
-        With ``result.json`` and ``plan.json``.
-    cost_function : callable, optional
-        The cost, if it was a function of one's own.
-
-    Raises
-    ------
-    DataFileError
-        If a file is not there or not what it should be.
-    InvalidInputError
-        If the cost was a function and none is given, or had a name and a function is given.
-    """
-    place = path("directory", directory)
-    own = None if cost_function is None else cost(cost_function)
-    solution = _engine.Solution.load(place / "result.json", place / "plan.json", own)
-    result = SemiDiscreteResult(solution, cost_function)
-    if own is not None and is_named(result.cost):
-        raise InvalidInputError(f"cost_function is given, but the cost is {result.cost!r}, which has a name; leave it out")
-    return result
-
-
-def _ends(record: dict[str, float | None]) -> tuple[float, float]:
+def ends(record: dict[str, float | None]) -> tuple[float, float]:
+    """Infinite ends are null in JSON."""
     lower, upper = record["lower"], record["upper"]
     return -np.inf if lower is None else lower, np.inf if upper is None else upper
 
 
-def _make(place: Path) -> None:
+def made_directory(directory: Any) -> Path:
+    """A directory to write to, made if it is not there."""
+    place = path("directory", directory)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataFileError(f"directory {place} cannot be made: {error}") from None
+    return place

@@ -1,14 +1,19 @@
-//! Semi-discrete optimal transport.
+//! Optimal transport.
 
+mod continuous;
 mod cost;
+mod coupling;
 mod plan;
+mod points;
 mod source;
 
+pub use continuous::{Continuous, ContinuousSolution, kernel};
 pub use cost::Cost;
+pub use coupling::Coupling;
 pub use plan::Plan;
 pub use source::Source;
 
-use crate::callback::Failure;
+use crate::callback::{Failure, first};
 use crate::errors::{OrRaise, raised};
 use crate::observer::watched_and_kept;
 use fenchel::Error;
@@ -17,6 +22,8 @@ use fenchel::optim::Memory;
 use fenchel::transport::{self, Checkpoint, CheckpointFile, Lambda, SemiDiscrete, Settings};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,26 +85,39 @@ impl Transport {
         checkpoint: Option<PathBuf>,
         resume: Option<PathBuf>,
     ) -> PyResult<(Solution, Option<PyErr>, Option<String>)> {
-        let settings: Settings = serde_json::from_str(settings)
-            .map_err(|error| raised(py, Error::invalid("settings", error, "as this package writes them")))?;
+        let settings: Settings = parsed(py, settings)?;
         let state = resume.as_deref().map(read_checkpoint).transpose().or_raise(py)?;
         let mut file = checkpoint.map(CheckpointFile::new).transpose().or_raise(py)?;
-        let (result, stopped) = watched_and_kept(py, progress, file.as_mut(), |observer| match &state {
+        let ended = watched_and_kept(py, progress, file.as_mut(), |observer| match &state {
             Some(state) => self.problem.resume(&settings, state, observer),
             None => self.problem.solve(&settings, observer),
         })?;
-        let [source, cost] = &self.failures;
-        let behind = source.take().or(cost.take());
-        let solution = match (result, behind, stopped) {
-            (_, Some(behind), _) => return Err(behind),
-            (Err(_), None, Some(stopped)) => return Err(stopped),
-            (Err(error), None, None) => return Err(raised(py, in_our_words(error))),
-            (Ok(solution), None, stopped) => (solution, stopped),
-        };
-        let plan = self.problem.plan(&solution.0).or_raise(py)?;
-        let plan = Plan { plan: Arc::new(plan), failure: cost.clone(), own_cost: self.own_cost };
+        let (solution, stopped) = concluded(py, &self.failures, ended)?;
+        let plan = self.problem.plan(&solution).or_raise(py)?;
+        let [_, failure] = self.failures.clone();
+        let plan = Plan { plan: Arc::new(plan), failure, own_cost: self.own_cost };
         let outdated = file.and_then(|file| file.outdated().map(ToString::to_string));
-        Ok((Solution { solution: solution.0, plan }, solution.1, outdated))
+        Ok((Solution { solution, plan }, stopped, outdated))
+    }
+}
+
+/// Settings as Python writes them.
+fn parsed<T: DeserializeOwned>(py: Python<'_>, settings: &str) -> PyResult<T> {
+    serde_json::from_str(settings)
+        .map_err(|error| raised(py, Error::invalid("settings", error, "as this package writes them")))
+}
+
+/// The result of a run and what stopped it, unless there is an exception instead of a result: one of the user's functions, or an error.
+fn concluded<T>(
+    py: Python<'_>,
+    failures: &[Failure],
+    ended: (fenchel::Result<T>, Option<PyErr>),
+) -> PyResult<(T, Option<PyErr>)> {
+    match (ended.0, first(failures), ended.1) {
+        (_, Some(behind), _) => Err(behind),
+        (Err(_), None, Some(stopped)) => Err(stopped),
+        (Err(error), None, None) => Err(raised(py, in_our_words(error))),
+        (Ok(result), None, stopped) => Ok((result, stopped)),
     }
 }
 
@@ -165,13 +185,17 @@ impl Solution {
     /// From both parts.
     #[staticmethod]
     fn from_json(py: Python<'_>, result: &str, plan: &str, cost: Option<&Cost>) -> PyResult<Self> {
-        let solution = serde_json::from_str(result)
-            .map_err(|error| raised(py, Error::invalid("result", error, "what to_json returned")))?;
-        Solution::assembled(py, solution, plan, cost)
+        Solution::assembled(py, read_back(py, result)?, plan, cost)
     }
 }
 
-fn json(py: Python<'_>, value: &transport::Solution) -> PyResult<String> {
+/// What [`json`] wrote.
+fn read_back<T: DeserializeOwned>(py: Python<'_>, text: &str) -> PyResult<T> {
+    serde_json::from_str(text)
+        .map_err(|error| raised(py, Error::invalid("result", error, "what to_json returned")))
+}
+
+fn json<T: Serialize>(py: Python<'_>, value: &T) -> PyResult<String> {
     serde_json::to_string(value)
         .map_err(|error| raised(py, Error::invalid("result", error, "such as JSON can hold")))
 }

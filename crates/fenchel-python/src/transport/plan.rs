@@ -1,17 +1,14 @@
 //! A plan at points.
 
 use super::cost::Cost;
+use super::points::each_point;
 use super::source::cloud;
-use crate::arrays::expect_room;
 use crate::callback::Failure;
 use crate::errors::OrRaise;
-use crate::run::long;
-use fenchel::{Error, divergence, transport};
+use fenchel::{divergence, transport};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
-use rayon::prelude::*;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where mass at points goes.
 #[pyclass(frozen, module = "fenchel._engine")]
@@ -120,39 +117,6 @@ impl Plan {
         width: usize,
         f: impl Fn(&[f64], &mut [T]) -> fenchel::Result<()> + Sync,
     ) -> PyResult<Vec<T>> {
-        let x = x.as_array();
-        let x = x.as_standard_layout();
-        let dim = x.ncols().max(1);
-        let points = x.as_slice().unwrap_or(&[]);
-        expect_room::<T>(&[x.nrows(), width])?;
-        let mut out = vec![T::default(); x.nrows() * width];
-        let stop = AtomicBool::new(false);
-        let (result, stopped) = long(
-            py,
-            &stop,
-            |_| Ok(()),
-            || {
-                out.par_chunks_mut(width.max(1)).zip(points.par_chunks(dim)).enumerate().try_for_each(
-                    |(i, (out, x))| {
-                        if stop.load(Ordering::Relaxed) {
-                            return Ok(());
-                        }
-                        f(x, out).map_err(|error| match error {
-                            Error::NonFinite { what, at, value } => {
-                                Error::non_finite(what, format!("point {i}, {at}"), value)
-                            }
-                            error => error,
-                        })
-                    },
-                )
-            },
-        )?;
-        // Asked for in any case: the next call must not find it.
-        let explained = self.failure.explains(py, result);
-        if let Some(stopped) = stopped {
-            return Err(stopped);
-        }
-        explained?;
-        Ok(out)
+        each_point(py, x, width, std::slice::from_ref(&self.failure), f)
     }
 }

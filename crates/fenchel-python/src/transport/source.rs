@@ -30,14 +30,15 @@ impl Source {
 
     /// Points with weights.
     #[staticmethod]
-    #[pyo3(signature = (points, weights, label))]
+    #[pyo3(signature = (points, weights, side, label))]
     fn points(
         py: Python<'_>,
         points: PyReadonlyArray2<'_, f64>,
         weights: Option<PyReadonlyArray1<'_, f64>>,
+        side: &str,
         label: String,
     ) -> PyResult<Self> {
-        Ok(Source::of(Arc::new(cloud(py, &points, weights.as_ref(), "source")?.named(label))))
+        Ok(Source::of(Arc::new(cloud(py, &points, weights.as_ref(), side)?.named(label))))
     }
 
     /// Rows of files, in memory if they take little of it.
@@ -48,10 +49,11 @@ impl Source {
 
     /// `function(seed, n)` returns n points.
     #[staticmethod]
-    fn callable(function: Py<PyAny>, dim: usize, label: String) -> Self {
+    fn callable(function: Py<PyAny>, dim: usize, side: &str, label: String) -> Self {
         let callback = Callback::new(function);
         let failure = callback.failure.clone();
-        Source { inner: Arc::new(Drawn { callback, dim, label }), failure }
+        let returned = format!("what the {side} returned");
+        Source { inner: Arc::new(Drawn { callback, dim, label, returned }), failure }
     }
 
     /// Number of coordinates.
@@ -125,6 +127,8 @@ struct Drawn {
     callback: Callback,
     dim: usize,
     label: String,
+    /// What its points are called in errors.
+    returned: String,
 }
 
 impl measure::Source for Drawn {
@@ -140,12 +144,12 @@ impl measure::Source for Drawn {
         let (n, seed) = (out.len() / self.dim, rng.next_u64());
         self.callback.fill(out, |function, out| {
             let points = function.call1((seed, n))?;
-            let points = Floating::of(&points, "what the source returned")?.widened();
+            let points = Floating::of(&points, &self.returned)?.widened();
             let points = points.as_array();
-            if points.shape() != [n, self.dim] {
+            if !(points.shape() == [n, self.dim] || self.dim == 1 && points.shape() == [n]) {
                 let expected = format!("an array of shape ({n}, {})", self.dim);
                 let found = format!("shape {:?}", points.shape());
-                return Err(raised(function.py(), Error::shape("what the source returned", expected, found)));
+                return Err(raised(function.py(), Error::shape(&self.returned, expected, found)));
             }
             out.iter_mut().zip(points.iter()).for_each(|(place, &number)| *place = number);
             Ok(())

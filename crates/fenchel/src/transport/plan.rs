@@ -355,14 +355,14 @@ impl Solution {
     }
 }
 
-fn save_json<T: Serialize>(value: &T, path: &Path) -> Result<()> {
+pub(super) fn save_json<T: Serialize>(value: &T, path: &Path) -> Result<()> {
     write_atomically(path, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
         out.write_all(b"\n")
     })
 }
 
-fn load_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
+pub(super) fn load_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
     let text =
         std::fs::read_to_string(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
     serde_json::from_str(&text).map_err(|e| Error::File {

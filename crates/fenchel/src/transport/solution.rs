@@ -155,7 +155,7 @@ pub struct Solution {
 }
 
 /// ±∞ is written as null, which is what JSON has for it.
-mod infinite_as_null {
+pub(super) mod infinite_as_null {
     macro_rules! end {
         ($name:ident, $infinite:expr) => {
             pub mod $name {

@@ -353,15 +353,21 @@ fn summarise(ready: &Ready, draws: &[Draw], exact: bool) -> Evidence {
     let (transport, transport_noise) =
         side(&|d| d.means + if solved && d.transport.is_finite() { d.transport } else { d.cost });
     let gap = side(&|d| number(d.penalty + if solved { d.plan } else { d.product })).0;
-    let rounding = 1e-14 * (lower.abs() + ready.unit);
+    let size = draws.iter().fold(ready.unit, |size, d| size.max(d.means.abs()));
+    let rounding = |end: f64| 1e-14 * (end.abs() + size);
     let marginal = |k: usize| {
         let (chi2, error) = side(&|d| d.chi2[k]);
+        // Densities that left the range of numbers say nothing.
+        let chi2 = if chi2.is_nan() { f64::INFINITY } else { chi2 };
         Marginal { chi2, l1: (chi2 + error).max(0.0).sqrt() }
     };
     Evidence {
         value: lower,
-        interval: Interval { lower: lower - lower_noise - rounding, upper: upper + upper_noise + rounding },
-        bounds: Bounds { lower: f64::NEG_INFINITY, upper: transport + transport_noise + rounding },
+        interval: Interval {
+            lower: lower - lower_noise - rounding(lower),
+            upper: upper + upper_noise + rounding(upper),
+        },
+        bounds: Bounds { lower: f64::NEG_INFINITY, upper: transport + transport_noise + rounding(transport) },
         marginals: Marginals { source: marginal(0), target: marginal(1) },
         gap,
         noise: lower_noise.max(upper_noise),

@@ -157,6 +157,16 @@ impl Coupling {
         &self.v
     }
 
+    /// The cost.
+    pub fn cost(&self) -> &Arc<dyn Cost> {
+        &self.cost
+    }
+
+    /// The divergence.
+    pub fn divergence(&self) -> &Arc<dyn Divergence> {
+        &self.divergence
+    }
+
     /// u and v at the samples of their sides.
     pub(super) fn on_samples(&self) -> [&[f64]; 2] {
         [&self.record.source.potential, &self.record.target.potential]
