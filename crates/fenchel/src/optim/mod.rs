@@ -4,11 +4,14 @@
 //! result is decided there and nowhere else, from the test that ended the run.
 
 mod memory;
+mod sealed;
 mod watch;
 
 pub use memory::Memory;
+pub use sealed::{Digest, of_another_version, sealed, unsealed};
 pub(crate) use watch::Watch;
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -102,6 +105,17 @@ pub struct Silent;
 impl Observer for Silent {
     fn progress(&mut self, _: &Progress<'_>) -> Flow {
         Flow::Continue
+    }
+}
+
+/// Refuses a time budget that is none.
+///
+/// # Errors
+/// [`Error::InvalidValue`] for NaN or a number below 0.
+pub fn checked_seconds(max_seconds: Option<f64>) -> Result<()> {
+    match max_seconds.filter(|seconds| seconds.is_nan() || *seconds < 0.0) {
+        Some(seconds) => Err(Error::invalid("max_seconds", seconds, "a number of at least 0")),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Examples to learn from.
 
-use super::loss::{Labels, Loss};
+use super::loss::{Labels, Loss, check_labels};
 use super::risk::reference;
 use crate::divergence::pairwise;
 use crate::{Error, Result};
@@ -166,27 +166,9 @@ impl Examples {
     /// # Errors
     /// [`Error::InvalidValue`] with the first row that is at fault, or if there is one class only.
     pub fn suit(&self, loss: &dyn Loss) -> Result<()> {
-        let kind = loss.labels();
-        let wanted = match kind {
-            Labels::Real => return Ok(()),
-            Labels::Sign => "-1 or 1".to_owned(),
-            Labels::Class => format!("a class, 0 to {}", loss.scores() - 1),
-            Labels::Count => "a number of at least 0".to_owned(),
-        };
-        for (i, &y) in self.labels.iter().enumerate() {
-            let fits = match kind {
-                Labels::Real => true,
-                Labels::Sign => y == 1.0 || y == -1.0,
-                Labels::Class => y >= 0.0 && y < loss.scores() as f64 && y.fract() == 0.0,
-                Labels::Count => y >= 0.0,
-            };
-            if !fits {
-                let what = format!("label of row {} for {}", i + 1, loss.name());
-                return Err(Error::invalid(what, y, wanted));
-            }
-        }
+        check_labels(loss, &self.labels)?;
         let of_first = |y: &f64| *y == self.labels[0];
-        if matches!(kind, Labels::Sign | Labels::Class) && self.labels.iter().all(of_first) {
+        if matches!(loss.labels(), Labels::Sign | Labels::Class) && self.labels.iter().all(of_first) {
             let value = format!("{} in every row", self.labels[0]);
             return Err(Error::invalid("labels", value, "of at least two classes"));
         }

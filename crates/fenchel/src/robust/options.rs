@@ -1,7 +1,5 @@
 //! What a model is made of, and when its fit ends.
 
-use crate::{Error, Result};
-
 /// What a linear model is made of besides its examples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
@@ -35,13 +33,5 @@ pub struct Precision {
 impl Default for Precision {
     fn default() -> Self {
         Precision { tolerance: 1e-9, max_iterations: 2000, max_seconds: Some(300.0) }
-    }
-}
-
-/// Refuses a time budget that is none.
-pub(super) fn checked_seconds(max_seconds: Option<f64>) -> Result<()> {
-    match max_seconds.filter(|seconds| seconds.is_nan() || *seconds < 0.0) {
-        Some(seconds) => Err(Error::invalid("max_seconds", seconds, "a number of at least 0")),
-        None => Ok(()),
     }
 }

@@ -15,11 +15,10 @@
 //! robust fit is worth shows under the shift that it is meant to stand.
 
 use super::loss::{Labels, Loss};
-use super::options::checked_seconds;
 use super::{Examples, Fit, Linear, LinearModel, Options, Perturbation, Precision, Risk, Strength};
 use crate::divergence::{Divergence, pairwise};
 use crate::measure::stream;
-use crate::optim::{Flow, Loop, Observer, Progress, Status};
+use crate::optim::{Flow, Loop, Observer, Progress, Status, checked_seconds};
 use crate::smoothmax::reference::normalised;
 use crate::{Error, Result};
 use std::cmp::Reverse;

@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::solution::HistoryPoint;
 use crate::error::{Error, Result};
 use crate::measure::{Design, Sampler};
-use crate::optim::Loop;
+use crate::optim::{Digest, Loop, of_another_version, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -145,23 +145,9 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        let wrong = |message: &str| Error::file(place.as_ref(), message);
-        let Some(rest) = bytes.strip_prefix(MARK) else {
-            let known = MARK.len() - 2;
-            return Err(wrong(if bytes.len() > known && bytes.starts_with(&MARK[..known]) {
-                "is a checkpoint of another version of fenchel"
-            } else {
-                "is no checkpoint"
-            }));
-        };
-        let damaged = "is a damaged checkpoint: it is cut off, or some of its bytes have changed";
-        let (body, sum) = rest.split_last_chunk::<8>().ok_or_else(|| wrong(damaged))?;
-        if u64::from_le_bytes(*sum) != checksum(body) {
-            return Err(wrong(damaged));
-        }
-        let checkpoint: Checkpoint =
-            postcard::from_bytes(body).map_err(|_| wrong("is a checkpoint of another version of fenchel"))?;
-        Ok(checkpoint)
+        let place = place.as_ref();
+        let body = unsealed(MARK, "checkpoint", place, bytes)?;
+        postcard::from_bytes(body).map_err(|_| Error::file(place, of_another_version("checkpoint")))
     }
 
     /// Seconds that the solve had taken.
@@ -217,7 +203,7 @@ impl Saver {
             self.fingerprint.get_or_insert_with(|| fingerprint(problem, settings).unwrap_or_default());
         // Plain numbers and lists of them: there is nothing that cannot be written.
         let body = postcard::to_stdvec(&Written { fingerprint, seconds, state }).unwrap_or_default();
-        [MARK, body.as_slice(), &checksum(&body).to_le_bytes()].concat()
+        sealed(MARK, &body)
     }
 }
 
@@ -309,7 +295,7 @@ impl<'a> Run<'a, '_> {
 /// What a problem and its settings are known by: words, numbers, and digests of lists, marked by `#`.
 fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Vec<(String, String)>> {
     let digest = |lists: &[&[f64]]| {
-        let mut digest = Digest::new();
+        let mut digest = Digest::default();
         for list in lists {
             digest.word(list.len() as u64);
             list.iter().for_each(|x| digest.word(x.to_bits()));
@@ -341,32 +327,4 @@ fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Vec<(String, Str
         ),
     ];
     Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-fn checksum(bytes: &[u8]) -> u64 {
-    let mut digest = Digest::new();
-    digest.word(bytes.len() as u64);
-    let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().for_each(|word| digest.word(u64::from_le_bytes(*word)));
-    rest.iter().for_each(|byte| digest.word(u64::from(*byte)));
-    digest.finish()
-}
-
-/// Tells lists of words apart, against accidents and not against malice: each step is a bijection of the state for a
-/// given word, so that a single changed word always shows.
-struct Digest(u64);
-
-impl Digest {
-    fn new() -> Self {
-        Digest(0x6a09_e667_f3bc_c908)
-    }
-
-    fn word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-    }
-
-    fn finish(self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed ^ (mixed >> 29)
-    }
 }

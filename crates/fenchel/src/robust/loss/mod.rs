@@ -200,6 +200,39 @@ pub fn parse(text: &str) -> Result<Arc<dyn Loss>> {
     }
 }
 
+/// Whether labels are what a loss takes.
+///
+/// ```
+/// use fenchel::robust::loss::{check_labels, parse};
+///
+/// let error = check_labels(&*parse("logistic")?, &[1.0, 0.0]).unwrap_err();
+/// assert_eq!(error.to_string(), "label of row 2 for logistic is 0; it must be -1 or 1");
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::InvalidValue`] with the first row that is at fault.
+pub fn check_labels(loss: &dyn Loss, labels: &[f64]) -> Result<()> {
+    let wanted = match loss.labels() {
+        Labels::Real => return Ok(()),
+        Labels::Sign => "-1 or 1".to_owned(),
+        Labels::Class => format!("a class, 0 to {}", loss.scores() - 1),
+        Labels::Count => "a number of at least 0".to_owned(),
+    };
+    let fits = |y: f64| match loss.labels() {
+        Labels::Real => true,
+        Labels::Sign => y == 1.0 || y == -1.0,
+        Labels::Class => y >= 0.0 && y < loss.scores() as f64 && y.fract() == 0.0,
+        Labels::Count => y >= 0.0,
+    };
+    match labels.iter().position(|y| !fits(*y)) {
+        Some(i) => {
+            Err(Error::invalid(format!("label of row {} for {}", i + 1, loss.name()), labels[i], wanted))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Writes the derivatives of a loss with one score.
 fn number(at: Derivatives<'_>, slope: f64, curvature: f64) {
     at.slope[0] = slope;

@@ -23,10 +23,9 @@ mod walk;
 
 use super::batch::Batches;
 use super::linear::stage;
-use super::options::checked_seconds;
 use super::{Linear, Trained};
 use crate::measure::stream;
-use crate::optim::{Loop, Observer, Progress, Status};
+use crate::optim::{Loop, Observer, Progress, Status, checked_seconds};
 use crate::{Error, Result};
 use walk::Walk;
 

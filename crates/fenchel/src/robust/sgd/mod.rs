@@ -15,10 +15,9 @@ mod training;
 
 use super::batch::Batches;
 use super::objective::State;
-use super::options::checked_seconds;
 use super::{Fit, Linear, Risk, Strength};
 use crate::divergence::{Divergence, SafeKl};
-use crate::optim::{Loop, Observer, Progress, Status};
+use crate::optim::{Loop, Observer, Progress, Status, checked_seconds};
 use crate::{Error, Result};
 use gradient::{Estimator, Point};
 use std::sync::Arc;
@@ -63,6 +62,35 @@ impl Method {
             Method::BatchWeights => "batch-weights",
             Method::Multilevel => "multilevel",
             Method::SumOfExponentials => "sum-of-exponentials",
+        }
+    }
+
+    /// The risk whose gradient is estimated where `exact` is wanted, and ρ where it is that of safe KL: as given, or 10⁻³.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a divergence that the method has not, or ρ outside its domain.
+    pub fn risk(self, exact: &Risk, rho: Option<f64>) -> Result<(Risk, Option<f64>)> {
+        let Some(f) = exact.divergence() else { return Ok((exact.clone(), None)) };
+        let is_kl = f.name() == "kl";
+        let refuse = |what: &str| {
+            Err(Error::invalid(format!("divergence of {}", self.name()), f.name(), what.to_owned()))
+        };
+        match self {
+            Method::Joint | Method::DualSgm if f.is_per_atom() || f.name() == "none" => {
+                refuse("one with a finite conjugate that is the same for all examples")
+            }
+            Method::Joint if is_kl => {
+                let rho = rho.unwrap_or(RHO);
+                let safe: Arc<dyn Divergence> = Arc::new(SafeKl::new(rho)?);
+                Ok((Risk::new(safe, exact.strength())?, Some(rho)))
+            }
+            Method::BatchWeights | Method::Multilevel if f.atoms().is_some() || f.is_per_atom() => {
+                refuse("one that does not depend on the number of examples")
+            }
+            Method::SumOfExponentials if !(is_kl && matches!(exact.strength(), Strength::Penalty(_))) => {
+                refuse("kl with a penalty")
+            }
+            _ => Ok((exact.clone(), None)),
         }
     }
 }
@@ -154,32 +182,6 @@ impl Sgd {
         }
         checked_seconds(self.max_seconds)
     }
-
-    /// The risk whose gradient is estimated, and ρ where it is that of safe KL.
-    fn risk(&self, exact: &Risk) -> Result<(Risk, Option<f64>)> {
-        let Some(f) = exact.divergence() else { return Ok((exact.clone(), None)) };
-        let is_kl = f.name() == "kl";
-        let refuse = |what: &str| {
-            Err(Error::invalid(format!("divergence of {}", self.method.name()), f.name(), what.to_owned()))
-        };
-        match self.method {
-            Method::Joint | Method::DualSgm if f.is_per_atom() || f.name() == "none" => {
-                refuse("one with a finite conjugate that is the same for all examples")
-            }
-            Method::Joint if is_kl => {
-                let rho = self.rho.unwrap_or(RHO);
-                let safe: Arc<dyn Divergence> = Arc::new(SafeKl::new(rho)?);
-                Ok((Risk::new(safe, exact.strength())?, Some(rho)))
-            }
-            Method::BatchWeights | Method::Multilevel if f.atoms().is_some() || f.is_per_atom() => {
-                refuse("one that does not depend on the number of examples")
-            }
-            Method::SumOfExponentials if !(is_kl && matches!(exact.strength(), Strength::Penalty(_))) => {
-                refuse("kl with a penalty")
-            }
-            _ => Ok((exact.clone(), None)),
-        }
-    }
 }
 
 impl Linear<'_> {
@@ -217,7 +219,7 @@ impl Linear<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Trained> {
         settings.validate()?;
-        let (risk, rho) = settings.risk(self.risk())?;
+        let (risk, rho) = settings.method.risk(self.risk(), settings.rho)?;
         let exact = self.objective();
         let gamma = match start {
             None => vec![0.0; self.parameters()],
