@@ -28,13 +28,13 @@ proptest! {
         let moved = robust.moves(&network).unwrap();
         prop_assert_eq!(&moved.losses, &robust.losses(&network).unwrap());
         let before = plain.losses(&network).unwrap();
-        for i in 0..20 {
-            let exact = before[i] * price / (price - v);
+        for (i, before) in before.iter().enumerate() {
+            let exact = before * price / (price - v);
             let left = times.powi(-5);
             let rounding = 4e-6 * (1.0 + exact);
             prop_assert!(moved.losses[i] <= exact + rounding, "{} {}", moved.losses[i], exact);
             prop_assert!(exact - moved.losses[i] <= 4.0 * left * exact + rounding, "{} {} {}", moved.losses[i], exact, times);
-            prop_assert!(moved.losses[i] >= before[i]);
+            prop_assert!(moved.losses[i] >= *before);
             let way: f64 = (0..3).map(|j| (f64::from(moved.features[3 * i + j]) - f64::from(examples.features()[3 * i + j])).powi(2)).sum();
             prop_assert!((price * way - moved.costs[i]).abs() <= 1e-9 * (1.0 + moved.costs[i]));
         }
