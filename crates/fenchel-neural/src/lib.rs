@@ -61,5 +61,6 @@ pub(crate) mod purpose {
     pub(crate) const PILOT: u64 = 1 << 60;
     pub(crate) const STEPS: u64 = (1 << 60) + 2;
     pub(crate) const VALIDATION: u64 = (1 << 60) + 4;
+    pub(crate) const TRANSFORMED: u64 = (1 << 60) + 8;
     pub(crate) const BIAS: u64 = 1 << 61;
 }

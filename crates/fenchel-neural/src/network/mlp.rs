@@ -83,9 +83,9 @@ impl Mlp {
         let (sizes, activation) = text.strip_prefix("perceptron ")?.split_once(", ")?;
         let activation = Activation::ALL.into_iter().find(|a| a.name() == activation)?;
         let sizes = sizes.split('-').map(|units| units.parse().ok()).collect::<Option<Vec<usize>>>()?;
-        let count = sizes.windows(2).try_fold(0_usize, |sum, pair| {
-            sum.checked_add(pair[0].checked_add(1)?.checked_mul(pair[1])?)
-        })?;
+        let count = sizes
+            .windows(2)
+            .try_fold(0_usize, |sum, pair| sum.checked_add(pair[0].checked_add(1)?.checked_mul(pair[1])?))?;
         let (&[inputs, ref hidden @ .., outputs], true) = (&sizes[..], count == parameters) else {
             return None;
         };

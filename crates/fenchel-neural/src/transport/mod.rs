@@ -49,11 +49,14 @@
 //! ```
 
 mod bias;
+mod certificate;
 mod checkpoint;
 mod pairs;
 mod potential;
 mod settings;
 mod standard;
+#[cfg(test)]
+mod tests;
 mod training;
 
 pub use bias::Bias;
@@ -226,6 +229,9 @@ impl NeuralTransport {
     /// What is known about v: [`Continuous::certify`] for the problem's own divergence, with the training in the result's history, seconds
     /// and samples. `settings` has the seed of the training where λ is in units of the spread of costs.
     ///
+    /// It is the network v or, where that has the higher dual value on a sample, the c-transform of its c-transform over samples: one iteration of
+    /// Sinkhorn's from v, which heals what v has in places where there is little mass and λ is small.
+    ///
     /// # Errors
     /// As [`Continuous::certify`].
     pub fn certify<U: Network, V: Network + Sync + 'static>(
@@ -235,7 +241,8 @@ impl NeuralTransport {
         observer: &mut dyn Observer,
     ) -> Result<(Solution, Coupling)> {
         let name = format!("network {}", self.objective);
-        let v = Arc::new(trained.v.clone());
+        settings.validate()?;
+        let v = certificate::better(self, Arc::new(trained.v.clone()), settings)?;
         let (mut solution, coupling) = self.problem.certify(v, name, settings, observer)?;
         solution.seconds += trained.seconds;
         solution.samples += trained.history.last().map_or(0, |point| point.samples);

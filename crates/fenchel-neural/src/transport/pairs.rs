@@ -94,7 +94,9 @@ impl Dual {
         by_x.clear();
         by_y.clear();
         if table.pairs == Pairs::Matched {
-            by_x.extend(table.costs.iter().zip(us.iter().zip(vs)).map(|(c, (u, v))| 1.0 - weight(*u, *v, *c)));
+            by_x.extend(
+                table.costs.iter().zip(us.iter().zip(vs)).map(|(c, (u, v))| 1.0 - weight(*u, *v, *c)),
+            );
             by_y.extend_from_slice(by_x);
         } else {
             let (n, m) = (us.len() as f64, vs.len());

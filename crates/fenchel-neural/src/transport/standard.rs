@@ -66,7 +66,11 @@ impl Standard {
     pub(super) fn check(&self, dim: usize) -> Result<()> {
         let numbers = self.centre.iter().chain(&self.inverse).chain([&self.offset, &self.unit]);
         if self.centre.len() != dim || self.inverse.len() != dim {
-            return Err(Error::shape("scales", format!("one of each of {dim} coordinates"), self.centre.len()));
+            return Err(Error::shape(
+                "scales",
+                format!("one of each of {dim} coordinates"),
+                self.centre.len(),
+            ));
         }
         match numbers.into_iter().find(|x| !x.is_finite()) {
             Some(x) => Err(Error::non_finite("scales", "one of them", *x)),

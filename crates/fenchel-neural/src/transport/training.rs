@@ -100,13 +100,7 @@ impl<'a> Run<'a> {
     }
 
     /// Points of source and target (row-major) under a purpose, from number `start`.
-    pub(super) fn points(
-        &self,
-        design: Design,
-        purpose: u64,
-        start: u64,
-        n: usize,
-    ) -> Result<[Vec<f64>; 2]> {
+    pub(super) fn points(&self, design: Design, purpose: u64, start: u64, n: usize) -> Result<[Vec<f64>; 2]> {
         let draw = |source: &dyn Source, odd: u64| -> Result<Vec<f64>> {
             let mut points = vec![0.0; n * source.dim()];
             Sampler::new(source, design, self.settings.seed, 2 * purpose + odd).fill(start, &mut points)?;
@@ -122,8 +116,15 @@ impl<'a> Run<'a> {
         Ok(Batch { x: standards[0].features(&xs), y: standards[1].features(&ys), table })
     }
 
+    /// What step `t` is taken with.
+    fn next(&self, t: u64, standards: &[Standard; 2]) -> Result<Batch> {
+        let b = self.settings.batch;
+        let points = self.points(Design::Iid, purpose::STEPS, t * b as u64, b)?;
+        self.batch(points, self.settings.pairs, standards)
+    }
+
     /// Scales, with the constant that makes the weights of pairs 1 in the mean at the start.
-    fn standards<U: Network, V: Network>(&self, (u, v): &(U, V)) -> Result<[Standard; 2]> {
+    pub(super) fn standards<U: Network, V: Network>(&self, (u, v): &(U, V)) -> Result<[Standard; 2]> {
         let dim = self.transport.problem.source().dim();
         let mut pilot = self.points(Design::Sobol, purpose::PILOT, 0, PILOT)?;
         let mut standards = pilot.each_ref().map(|points| Standard::of(dim, points, self.unit));
@@ -160,14 +161,40 @@ impl<'a> Run<'a> {
             (Some(step), _) => vec![walk(step)],
             (None, Rule::Sgd { .. }) => (0..TRIALS).map(|k| walk(10_f64.powi(-k))).collect(),
             // Each parameter moves by about a step.
-            (None, Rule::Adam { .. }) => (0..TRIALS).map(|k| walk(0.03 * 10_f64.powf(-0.5 * f64::from(k)))).collect(),
+            (None, Rule::Adam { .. }) => {
+                (0..TRIALS).map(|k| walk(0.03 * 10_f64.powf(-0.5 * f64::from(k)))).collect()
+            }
         };
         let standards = self.standards(networks)?;
         let best = Kept { parameters, t: 0, value: f64::NEG_INFINITY };
         Ok(State { t: 0, standards, walks, best, idle: 0, overflows: 0, history: Vec::new() })
     }
 
-    /// One step of a walk. Where weights or gradients are not finite numbers none is taken.
+    /// The gradient of −objective/unit on a batch in the parameters, into `room`; `false` if weights or gradient are not finite numbers.
+    fn gradient<U: Network, V: Network>(
+        &self,
+        networks: &(U, V),
+        batch: &Batch,
+        standards: &[Standard; 2],
+        room: &mut Room,
+    ) -> bool {
+        let u = scores(&networks.0, &batch.x);
+        let v = scores(&networks.1, &batch.y);
+        let us = standards[0].values(&numbers(u.clone()));
+        let vs = standards[1].values(&numbers(v.clone()));
+        let Room { by_x, by_y, gradient } = room;
+        if !self.dual.slopes(&batch.table, &us, &vs, by_x, by_y) {
+            return false;
+        }
+        let b = us.len() as f64;
+        let constants = |slopes: &[f64]| slopes.iter().map(|slope| (-slope / b) as f32).collect();
+        let mut gradients = (contracted(u, constants(by_x)) + contracted(v, constants(by_y))).backward();
+        parameters::gradient(networks, &mut gradients, gradient);
+        // What is no number is not below anything.
+        gradient.iter().all(|g| g.abs() < LARGEST)
+    }
+
+    /// One step of a walk; none where there is no gradient.
     fn advance<U: Network, V: Network>(
         &self,
         networks: (U, V),
@@ -176,24 +203,10 @@ impl<'a> Run<'a> {
         walk: &mut Walk,
         room: &mut Room,
     ) -> (U, V) {
-        let u = scores(&networks.0, &batch.x);
-        let v = scores(&networks.1, &batch.y);
-        let us = standards[0].values(&numbers(u.clone()));
-        let vs = standards[1].values(&numbers(v.clone()));
-        let Room { by_x, by_y, gradient } = room;
-        if !self.dual.slopes(&batch.table, &us, &vs, by_x, by_y) {
+        if !self.gradient(&networks, batch, standards, room) {
             return networks;
         }
-        // Steps go down.
-        let b = us.len() as f64;
-        let constants = |slopes: &[f64]| slopes.iter().map(|slope| (-slope / b) as f32).collect();
-        let mut gradients = (contracted(u, constants(by_x)) + contracted(v, constants(by_y))).backward();
-        parameters::gradient(&networks, &mut gradients, gradient);
-        // What is no number is not below anything.
-        if !gradient.iter().all(|g| g.abs() < LARGEST) {
-            return networks;
-        }
-        walk.optimiser.step(&mut walk.parameters, gradient, walk.rate);
+        walk.optimiser.step(&mut walk.parameters, &room.gradient, walk.rate);
         if !walk.parameters.iter().all(|theta| theta.is_finite()) {
             walk.lost = true;
             return networks;
@@ -202,13 +215,18 @@ impl<'a> Run<'a> {
         parameters::put(networks, &walk.parameters)
     }
 
+    /// The gradient of the first batch at the start, and the unit.
+    #[cfg(test)]
+    pub(super) fn slope<U: Network, V: Network>(&self, networks: &(U, V)) -> Result<(Vec<f32>, f64)> {
+        let standards = self.standards(networks)?;
+        let batch = self.next(0, &standards)?;
+        let mut room = Room::default();
+        assert!(self.gradient(networks, &batch, &standards, &mut room));
+        Ok((room.gradient, self.unit))
+    }
+
     /// The objective over all pairs of validation points.
-    fn value<U: Network, V: Network>(
-        &self,
-        (u, v): &(U, V),
-        held: &Batch,
-        standards: &[Standard; 2],
-    ) -> f64 {
+    fn value<U: Network, V: Network>(&self, (u, v): &(U, V), held: &Batch, standards: &[Standard; 2]) -> f64 {
         let us = standards[0].values(&crate::network::evaluate(&u.valid(), &held.x));
         let vs = standards[1].values(&crate::network::evaluate(&v.valid(), &held.y));
         self.dual.value(&held.table, &us, &vs)
@@ -268,9 +286,7 @@ impl<'a> Run<'a> {
                 control.resumable(&mut || saver.bytes(seconds, &state));
                 asked = Some(Instant::now());
             }
-            let b = self.settings.batch;
-            let points = self.points(Design::Iid, purpose::STEPS, state.t * b as u64, b)?;
-            let batch = self.batch(points, self.settings.pairs, &state.standards)?;
+            let batch = self.next(state.t, &state.standards)?;
             moving = moving
                 .into_iter()
                 .zip(&mut state.walks)
