@@ -8,7 +8,7 @@ use crate::purpose;
 use fenchel::divergence::Divergence;
 use fenchel::measure::{Design, PointCloud};
 use fenchel::optim::Observer;
-use fenchel::transport::continuous::{self, CTransform, Potential};
+use fenchel::transport::continuous::{self, CTransform, Potential, Solution};
 use fenchel::{Error, Result};
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,20 +38,26 @@ const QUANTILE: f64 = 2.365;
 ///
 /// Expectations are over fresh samples. A logarithm of a mean over m points of the target falls short by what it loses from m/2 to m points, to first order
 /// in 1/m, and that is added to F; F_ρ is left short, which makes the bound larger.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bias {
     /// λ E_x\[F(φ_x) − F_ρ(φ_x)\]: the bound, if v is the best for safe KL.
     pub measured: f64,
     /// Half-width of its 95% interval.
     pub error: f64,
-    /// W_safe − J_ρ, as plans between samples bound it.
-    pub gap: f64,
+    /// What is known of safe transport at v. Its weights are bounded: no exponential widens its interval, however small λ is.
+    pub safe: Solution,
 }
 
 impl Bias {
-    /// The bound for v as it is.
+    /// The bound of W_safe − W for v as it is, with W_safe − J_ρ as plans between samples bound it.
     pub fn upper(&self) -> f64 {
-        self.measured + self.error + self.gap
+        self.measured + self.error + self.safe.gap.max(0.0)
+    }
+
+    /// What W is not below: W ≥ J = J_ρ − λ E_x\[F(φ_x) − F_ρ(φ_x)\]. Where λ is small, so that e^s is not known well in places of little mass,
+    /// this says more than the interval of [`NeuralTransport::certify`].
+    pub fn lower_value(&self) -> f64 {
+        self.safe.interval.lower - self.measured - self.error
     }
 }
 
@@ -66,7 +72,8 @@ pub(super) fn bias(
     };
     let problem = &transport.problem;
     let safe = problem.with_divergence(transport.divergence.clone())?;
-    let (solution, _) = safe.certify(v.clone(), "safe", settings, observer)?;
+    let name = format!("network {}", transport.objective);
+    let (safe, _) = safe.certify(v.clone(), name, settings, observer)?;
     let own = Settings { seed: settings.seed, ..Settings::default() };
     let run = Run::new(transport, &own)?;
     let dim = v.dim();
@@ -92,5 +99,5 @@ pub(super) fn bias(
     let measured = mean(&found);
     let squares: f64 = found.iter().map(|d| (d - measured).powi(2)).sum();
     let error = QUANTILE * (squares / (REPLICATES * (REPLICATES - 1)) as f64).sqrt();
-    Ok(Bias { measured, error, gap: solution.gap.max(0.0) })
+    Ok(Bias { measured, error, safe })
 }

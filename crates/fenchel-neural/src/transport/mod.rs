@@ -230,7 +230,8 @@ impl NeuralTransport {
     /// and samples. `settings` has the seed of the training where λ is in units of the spread of costs.
     ///
     /// It is the network v or, where that has the higher dual value on a sample, the c-transform of its c-transform over samples: one iteration of
-    /// Sinkhorn's from v, which heals what v has in places where there is little mass and λ is small.
+    /// Sinkhorn's from v, which heals some of what v has in places where there is little mass. The lower end for KL still asks v to be right to
+    /// within a few λ there: where λ is a few hundredths of the spread of costs or less, [`NeuralTransport::bias`] can say more.
     ///
     /// # Errors
     /// As [`Continuous::certify`].
