@@ -108,7 +108,7 @@ fn same(a: &Trained<Mlp, Mlp>, b: &Trained<Mlp, Mlp>) {
     assert_eq!((a.status, a.overflows), (b.status, b.overflows));
 }
 
-/// Keeps every state, slowly enough that there are many, and stops after so many questions.
+/// Keeps every state, and stops after so many.
 struct Keeper {
     states: Vec<Vec<u8>>,
     most: usize,
@@ -126,11 +126,12 @@ impl Observer for Keeper {
 
 #[test]
 fn resumed_runs_end_with_the_same_bits() {
-    for (rule, step, pairs) in [(Rule::ADAM, None, Pairs::All), (Rule::default(), Some(0.01), Pairs::Matched)]
+    for (rule, step, pairs, batch) in
+        [(Rule::ADAM, None, Pairs::All, 128), (Rule::default(), Some(0.01), Pairs::Matched, 2048)]
     {
         let transport = normals(1, 0.3, SAFE);
         let of = |seed| transport.perceptrons(&[64, 32], seed).unwrap();
-        let settings = Settings { batch: 128, rule, step, pairs, every: 50, ..quick(420) };
+        let settings = Settings { batch, rule, step, pairs, every: 50, ..quick(420) };
         let mut keeper = Keeper { states: Vec::new(), most: usize::MAX };
         let whole = transport.train(of(1), &settings, &mut keeper).unwrap();
         assert!(keeper.states.len() >= 3, "{}", keeper.states.len());
