@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench_peers import gradient, logsumexp, package, report, robust, solve
+from bench_peers import gradient, logsumexp, networks, package, report, robust, solve
 from bench_peers.ours import ROOT
 
 WORK = ROOT / "target" / "bench-peers"
@@ -29,6 +29,8 @@ ours and theirs in turn in one run, printed as ratios.
      and scipy's L-BFGS, epochs of training against PyTorch; 10^7 × 20 from disk
   f  the Python package: a call on 10 numbers, 10^6 numbers over axes, entmax, against
      scipy, PyTorch and the entmax package
+  g  training steps of robust networks, a perceptron and convolutions in batches of 1, 32 and
+     256, against PyTorch
 """
 
 EPILOG = """\
@@ -37,7 +39,7 @@ The first run makes a Python environment in target/bench-peers (about 15 seconds
 builds our benches. Everything printed is also saved as JSON (--json). Run it on an
 otherwise idle machine: a full run of a to c takes about ten minutes, --quick about two; d
 lets OTT try for a long time, and takes hours, --quick one; e takes six minutes, --quick half a
-minute, and PyTorch is a download of 3 GB; f takes half a minute.
+minute, and PyTorch is a download of 3 GB; f and g take half a minute each.
 """
 
 
@@ -50,7 +52,7 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", choices=["a", "b", "c", "d", "e", "f"], action="append", help="only this part (repeatable; a, b and c if not given)"
+        "--only", choices=["a", "b", "c", "d", "e", "f", "g"], action="append", help="only this part (repeatable; a, b and c if not given)"
     )
     parser.add_argument(
         "--case", default="", help="of parts c and d only the problems whose label holds this, for instance 'none'"
@@ -86,6 +88,7 @@ def main() -> int:
         "d": lambda: solve.run(WORK, arguments.grid, arguments.quick, arguments.case, many=True),
         "e": lambda: robust.run(WORK / "problems", arguments.quick),
         "f": lambda: package.run(WORK / "python", arguments.quick),
+        "g": lambda: networks.run(arguments.quick),
     }
     sections = []
     for name in arguments.only or ["a", "b", "c"]:

@@ -35,11 +35,11 @@ def _cargo(arguments: list[str], wanted_kind: str, wanted_name: str) -> Path:
     raise Unavailable(f"cargo built no {wanted_kind} called {wanted_name}")
 
 
-def build_bench(name: str) -> Path:
-    """The executable of the bench target ``name`` of the engine."""
-    if not (ROOT / "crates" / "fenchel" / "benches" / f"{name}.rs").exists():
-        raise Unavailable(f"crates/fenchel/benches/{name}.rs does not exist")
-    return _cargo(["bench", "-p", "fenchel", "--bench", name, "--no-run"], "bench", name)
+def build_bench(name: str, package: str = "fenchel") -> Path:
+    """The executable of the bench target ``name`` of the engine, or of another package."""
+    if not (ROOT / "crates" / package / "benches" / f"{name}.rs").exists():
+        raise Unavailable(f"crates/{package}/benches/{name}.rs does not exist")
+    return _cargo(["bench", "-p", package, "--bench", name, "--no-run"], "bench", name)
 
 
 def build_command() -> Path:
@@ -78,25 +78,28 @@ def json_lines(executable: Path, arguments: list[str], timeout: float) -> list[d
 class RateBench:
     """One of our benches that prints rates; built once, run once a round."""
 
-    def __init__(self, bench: str, unit: str) -> None:
+    def __init__(self, bench: str, unit: str, package: str = "fenchel") -> None:
         self._unit = unit
         self.missing: str | None = None
         self._executable: Path | None = None
         try:
-            self._executable = build_bench(bench)
+            self._executable = build_bench(bench, package)
         except Unavailable as error:
             self.missing = str(error)
 
-    def run(self) -> dict[str, float]:
-        """Rates by name of one round; empty when the bench is unavailable."""
+    def lines(self) -> list[dict[str, Any]]:
+        """What one round prints; empty when the bench is unavailable."""
         if self._executable is None:
-            return {}
+            return []
         try:
-            lines = json_lines(self._executable, ["--bench"], timeout=300)
+            return json_lines(self._executable, ["--bench"], timeout=300)
         except Unavailable as error:
             self.missing = str(error)
-            return {}
-        return {line["name"]: float(line[self._unit]) for line in lines if self._unit in line}
+            return []
+
+    def run(self) -> dict[str, float]:
+        """Rates by name of one round."""
+        return {line["name"]: float(line[self._unit]) for line in self.lines() if self._unit in line}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ use fenchel::transport::Lambda;
 use fenchel::transport::continuous::Continuous;
 use fenchel::{Error, Result, cost};
 use fenchel_neural::burn;
-use fenchel_neural::network::{Cnn, Image, Mlp, Network, device, parameters};
+use fenchel_neural::network::{Cnn, Image, Mlp, Network, device, keep_freed_memory, parameters};
 use fenchel_neural::optimiser::{Optimiser, Rule};
 use fenchel_neural::transport::{NeuralTransport, Objective, Settings};
 use std::time::Instant;
@@ -118,6 +118,7 @@ fn transport(batch: usize) -> Result<()> {
 
 fn main() -> Result<()> {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    keep_freed_memory();
     let (squared, entropy) = (loss::parse("squared")?, loss::parse("multinomial")?);
     let entropy = entropy.for_classes(10).unwrap_or(entropy);
     for batch in [1, 32, 256] {

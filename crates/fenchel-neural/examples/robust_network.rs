@@ -7,6 +7,7 @@ use fenchel::optim::Silent;
 use fenchel::robust::{Method, Risk, Strength, loss};
 use fenchel::{Result, divergence};
 use fenchel_neural::network::Mlp;
+use fenchel_neural::optimiser::Rule;
 use fenchel_neural::robust::{Examples, Robust, Settings, Trained, Transport, Watch};
 
 /// Two moons; one in twenty is from a third, rare group that lies elsewhere.
@@ -30,8 +31,14 @@ fn main() -> Result<()> {
     let examples = moons(2000, 1)?;
     let (train, held) = examples.split(0.25, 1)?;
     let kl = Risk::new(divergence::parse("kl")?, Strength::Penalty(0.2))?;
-    let settings =
-        Settings { batch: 50, epochs: 40, patience: Some(10), watch: Watch::Loss, ..Settings::default() };
+    let settings = Settings {
+        rule: Rule::ADAM,
+        batch: 50,
+        epochs: 60,
+        patience: Some(20),
+        watch: Watch::Risk,
+        ..Settings::default()
+    };
     println!("{:<28} {:>10} {:>10} {:>10} {:>8}", "trained by", "mean loss", "risk", "accuracy", "passes");
     let show = |name: &str, trained: &Trained<Mlp>| -> Result<()> {
         let judged = Robust::new(&held, loss::parse("multinomial")?, kl.clone())?;

@@ -6,7 +6,7 @@ use common::*;
 use fenchel::measure::Rng;
 use fenchel::optim::{Silent, Status};
 use fenchel::robust::{Method, Perturbation, Risk, loss};
-use fenchel_neural::network::{Activation, Mlp, parameters};
+use fenchel_neural::network::{Activation, Mlp, Network, parameters};
 use fenchel_neural::optimiser::Rule;
 use fenchel_neural::robust::{Examples, Robust, Settings, Transport};
 use proptest::prelude::*;
@@ -172,4 +172,55 @@ fn safe_where_exponentials_overflow() {
     let sum = run(penalised("kl", 1000.0), Method::SumOfExponentials, 1e-4, 1);
     assert_eq!((sum.status, sum.overflows), (Status::MaxIterations, 0));
     assert!(sum.objective < sum.history[0].objective);
+}
+
+/// A single step from x goes by ∇ℓ/2κ, which shows the gradient in the features: it is what differences of losses are. At κ = 100
+/// rounding of features of about 1 is 10⁻⁵ in it, and so is that of losses over h = 10⁻².
+#[test]
+fn steps_go_along_input_gradients() {
+    fn check<N: Network>(
+        network: &N,
+        robust: &Robust<'_>,
+        examples: &Examples,
+        make: impl Fn(Vec<f32>) -> Examples,
+    ) {
+        let price = 100.0;
+        let moved =
+            robust.clone().perturbed(Transport::new(price).unwrap().with_steps(1)).moves(network).unwrap();
+        let (x, d) = (examples.features(), examples.width());
+        let gradient: Vec<f64> = moved
+            .features
+            .iter()
+            .zip(x)
+            .map(|(z, x)| 2.0 * price * (f64::from(*z) - f64::from(*x)))
+            .collect();
+        let size = gradient.iter().fold(0.1_f64, |most, g| most.max(g.abs()));
+        for j in (0..d).step_by(d.div_ceil(12)) {
+            let h = 1e-2;
+            let at = |h: f32| {
+                let mut shifted = x.to_vec();
+                shifted.iter_mut().skip(j).step_by(d).for_each(|x| *x += h);
+                let shifted = make(shifted);
+                let plain = Robust::new(&shifted, loss::parse("multinomial").unwrap(), Risk::mean()).unwrap();
+                plain.losses(network).unwrap()
+            };
+            for (i, (above, below)) in at(h).iter().zip(at(-h)).enumerate() {
+                let numeric = (above - below) / (2.0 * f64::from(h));
+                let found = gradient[i * d + j];
+                // Corners of ReLU and pooling between the two sides.
+                let slack = if d == 100 { 0.05 } else { 2e-3 };
+                assert!((numeric - found).abs() < slack * size, "{i} {j}: {numeric} {found}");
+            }
+        }
+    }
+    for (width, examples) in [(4, classes(20, 4, 3, 1)), (100, classes(9, 100, 3, 2))] {
+        let robust = entropy(&examples, Risk::mean());
+        let make = |x: Vec<f32>| Examples::new(width, x, examples.labels().to_vec()).unwrap();
+        if width == 4 {
+            let network = Mlp::new(4, &[20, 10], 3, 1).unwrap().with_activation(Activation::Tanh);
+            check(&network, &robust, &examples, make);
+        } else {
+            check(&small_cnn(3, 1), &robust, &examples, make);
+        }
+    }
 }

@@ -1,20 +1,15 @@
 //! Convolutions.
 
 use super::Network;
+use super::convolution::{Convolution, shrunk};
 use super::initial::{Initial, at_least_one};
 // The derive macro looks for this name.
 use burn;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::module::{conv2d, max_pool2d};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use fenchel::{Error, Result};
-
-/// Side of kernels, and of what is pooled.
-const KERNEL: usize = 3;
-const POOL: usize = 2;
 
 /// What an image is: features are its numbers, channel by channel, each row by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,27 +36,6 @@ pub struct Cnn {
     image: Image,
 }
 
-/// Kernels and biases.
-#[derive(Module, Debug)]
-struct Convolution {
-    weight: Param<Tensor<4>>,
-    bias: Param<Tensor<1>>,
-}
-
-impl Convolution {
-    /// Convolution, ReLU, pooling.
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
-        let z = relu(conv2d(x, self.weight.val(), Some(self.bias.val()), options));
-        max_pool2d(z, MaxPoolOptions::new([POOL, POOL]))
-    }
-}
-
-/// What is left of a side.
-fn shrunk(side: usize) -> usize {
-    (side + 1).saturating_sub(KERNEL) / POOL
-}
-
 impl Cnn {
     /// Channels of the convolutions.
     pub const CHANNELS: [usize; 2] = [32, 64];
@@ -83,10 +57,8 @@ impl Cnn {
         let [one, two] = Self::CHANNELS;
         let pixels = shrunk(shrunk(image.height)) * shrunk(shrunk(image.width));
         let mut initial = Initial::new(seed);
-        let mut convolution = |inputs, outputs| {
-            let (weight, bias) = initial.kernels(inputs, outputs, KERNEL);
-            Convolution { weight, bias }
-        };
+        let mut convolution =
+            |inputs, outputs| Convolution::new(initial.kernels(inputs, outputs, Convolution::SIDE));
         let (first, second) = (convolution(image.channels, one), convolution(one, two));
         let hidden = initial.linear(two * pixels, Self::HIDDEN);
         let last = initial.linear(Self::HIDDEN, outputs);

@@ -76,7 +76,9 @@ pub struct Robust<'a> {
 pub struct Epoch {
     /// The risk of all training examples, exact: at the best threshold, KL as it is. Infinite where it is not a finite number.
     pub objective: f64,
-    /// The best threshold α of what is trained.
+    /// The risk whose gradient is estimated, exact as well: that with safe KL for KL.
+    pub trained: f64,
+    /// Its best threshold α.
     pub threshold: f64,
     /// The validation part, if there is one.
     pub validation: Option<Validation>,
@@ -102,7 +104,8 @@ pub struct Validation {
 /// What training has come to.
 #[derive(Debug, Clone)]
 pub struct Trained<N> {
-    /// The network: where there is a validation part the one that did best on it, else the last.
+    /// The network: where there is a validation part the one that did best on it, else the last, or with a step that was chosen here the
+    /// one whose trained risk is lowest.
     pub network: N,
     /// How the run ended: the budget of passes or time was spent, the validation part got no better for as long as the patience is
     /// (stalled), the observer said stop, or numbers were no longer finite (diverged; the network then is one from before).
@@ -226,7 +229,7 @@ impl<'a> Robust<'a> {
     /// Trains a network, from the parameters that it has.
     ///
     /// With a step that is given no run is undone; where numbers are no longer finite it ends as diverged, with the network of the
-    /// last pass that was finite. With a step that is chosen here the run goes back there instead, and on with half the step.
+    /// last pass that was finite. With a step that is chosen here the run goes back to the lowest pass instead, and on with half the step.
     ///
     /// # Errors
     /// Settings outside their domain; a network that does not fit the examples or the loss; labels that the loss does not take; a

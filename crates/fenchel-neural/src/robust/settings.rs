@@ -31,7 +31,7 @@ pub enum Watch {
 pub struct Settings {
     /// The gradient.
     pub method: Method,
-    /// ρ of safe KL: weights stay below 1/ρ; none: 10⁻³.
+    /// ρ of safe KL: weights stay below 1/ρ; none: 10⁻².
     pub rho: Option<f64>,
     /// How a gradient becomes a step.
     pub rule: Rule,
@@ -39,7 +39,8 @@ pub struct Settings {
     pub batch: usize,
     /// Passes over the examples.
     pub epochs: u32,
-    /// Step size; none: chosen by short trials, and halved after a pass that has not come lower than all before.
+    /// Step size; none: chosen by short trials. After a pass that has come lower than all before it then grows by a fifth; after
+    /// another it is halved, and the run goes back to the lowest.
     pub step: Option<f64>,
     /// Passes that the validation part may get no better before the run ends; none: it never does for that.
     pub patience: Option<u32>,

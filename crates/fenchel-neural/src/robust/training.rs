@@ -6,7 +6,7 @@ use super::losses::{Batch, Slopes};
 use super::settings::{Settings, Watch};
 use super::weights::{Threshold, Weigher};
 use super::{Epoch, Robust, Trained, Validation, all_losses, validation};
-use crate::network::{Network, parameters, place};
+use crate::network::{Network, keep_freed_memory, parameters, place};
 use crate::optimiser::Optimiser;
 use crate::purpose;
 use crate::runs::EVERY;
@@ -19,8 +19,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A step that is chosen here falls by this after a pass that has not come lower.
+/// A step that is chosen here grows by this after a pass that ends lower than all before, and falls by that after another.
+const GROWTH: f64 = 1.2;
 const FALL: f64 = 0.5;
+/// What ρ of safe KL is where none is given. Weights of up to 1/ρ are noise in small batches, and ρ takes λρ/2 or more from the risk.
+const RHO: f64 = 0.01;
 
 /// All that a run goes on from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,7 +103,7 @@ impl<'a> Run<'a> {
         if settings.watch == Watch::Accuracy && !matches!(loss.labels(), Labels::Class | Labels::Sign) {
             return Err(Error::invalid("watch", "accuracy", "another for a loss without classes"));
         }
-        let (risk, rho) = settings.method.risk(&robust.risk, settings.rho)?;
+        let (risk, rho) = settings.method.risk(&robust.risk, settings.rho.or(Some(RHO)))?;
         let weigher = Weigher::new(settings.method, &risk, robust.examples.len())?;
         Ok(Run { robust, settings, loss, weigher, rho })
     }
@@ -178,6 +181,7 @@ impl<'a> Run<'a> {
         let trained = self.weigher.risk().of(&losses, &[], &mut p);
         let epoch = Epoch {
             objective: if objective.is_nan() { f64::INFINITY } else { objective },
+            trained: trained.as_ref().map_or(f64::INFINITY, |worst| worst.value),
             threshold: trained.map_or(f64::NAN, |worst| worst.threshold),
             validation: held.map(|held| validation(&frozen, &*self.loss, risk, held)),
             overflows: moving.overflows,
@@ -217,7 +221,8 @@ impl<'a> Run<'a> {
         from: Option<&Checkpoint>,
         observer: &mut dyn Observer,
     ) -> Result<Trained<N>> {
-        let mut saver = Saver::new(self, &network);
+        keep_freed_memory();
+        let saver = Saver::new(self, &network);
         let before = from.map_or(0.0, Checkpoint::seconds);
         let mut control = Loop::resumed(self.settings.max_seconds, before, observer);
         let (mut state, mut ended) = match from {
@@ -232,7 +237,7 @@ impl<'a> Run<'a> {
         let mut room = Room::default();
         while ended.is_none() && state.epoch < self.settings.epochs {
             let lost;
-            (network, ended, lost) = self.pass(network, &mut state, &mut room, &mut control, &mut saver)?;
+            (network, ended, lost) = self.pass(network, &mut state, &mut room, &mut control, &saver)?;
             if ended == Some(Status::Interrupted) {
                 break;
             }
@@ -299,7 +304,7 @@ impl<'a> Run<'a> {
         state: &mut State,
         room: &mut Room,
         control: &mut Loop<'_>,
-        saver: &mut Saver,
+        saver: &Saver,
     ) -> Result<(N, Option<Status>, bool)> {
         let n = self.robust.examples.len();
         let order = shuffled(n, &mut stream(self.settings.seed, purpose::ORDER, u64::from(state.epoch)));
@@ -337,6 +342,7 @@ impl<'a> Run<'a> {
         let is_ours = self.settings.step.is_none();
         let mut epoch = Epoch {
             objective: f64::INFINITY,
+            trained: f64::INFINITY,
             threshold: f64::NAN,
             validation: None,
             overflows: state.moving.overflows,
@@ -356,8 +362,8 @@ impl<'a> Run<'a> {
         let at = state.history.len();
         let here = || Kept { epoch: at, parameters: state.moving.parameters.clone() };
         let finite = epoch.objective.is_finite() && epoch.threshold.is_finite();
-        let least = state.history.iter().fold(f64::INFINITY, |least, epoch| least.min(epoch.objective));
-        let lower = epoch.objective < least;
+        let least = state.history.iter().fold(f64::INFINITY, |least, epoch| least.min(epoch.trained));
+        let lower = epoch.trained < least;
         if finite {
             if lower || !is_ours {
                 state.kept = here();
@@ -373,18 +379,19 @@ impl<'a> Run<'a> {
             state.moving.threshold.alpha = epoch.threshold;
         }
         state.history.push(epoch);
-        if is_ours && !lower {
-            state.step *= FALL;
+        if !finite && !is_ours {
+            *ended = Some(Status::Diverged);
+            return network;
         }
-        if !finite {
-            if !is_ours {
-                *ended = Some(Status::Diverged);
-                return network;
-            }
+        let mut network = network;
+        if is_ours && lower {
+            state.step *= GROWTH;
+        } else if is_ours {
+            state.step *= FALL;
             state.moving.parameters.clone_from(&state.kept.parameters);
             state.moving.optimiser.rest();
             state.moving.threshold = Threshold::exact(state.history[state.kept.epoch].threshold);
-            return parameters::put(network, &state.moving.parameters);
+            network = parameters::put(network, &state.moving.parameters);
         }
         if ended.is_none() && self.settings.patience.is_some_and(|patience| state.idle >= patience) {
             *ended = Some(Status::Stalled);

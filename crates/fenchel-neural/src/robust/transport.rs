@@ -6,6 +6,9 @@ use burn::tensor::Tensor;
 use fenchel::robust::loss::Loss;
 use fenchel::{Error, Result};
 
+/// What rounding of scores in `f32` leaves of a loss: less than this is no fall.
+const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
+
 /// Times that a step is halved before an example stays where it is for now.
 const HALVINGS: u32 = 20;
 
@@ -202,8 +205,7 @@ impl<N: Network> Climb<'_, N> {
             for (r, i) in open.iter().enumerate() {
                 let z = &rows[r * d..(r + 1) * d];
                 let found = slopes.losses[r] - self.cost(*i, z);
-                // What rounding in `f32` may take from a value that is not higher by more.
-                let slack = f64::from(f32::EPSILON) * (1.0 + value[*i].abs());
+                let slack = ROUNDING * (1.0 + value[*i].abs());
                 if found.is_finite()
                     && found >= value[*i] + 0.25 * t[*i] / (2.0 * self.price) * square[*i] - slack
                 {
