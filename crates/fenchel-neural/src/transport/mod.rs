@@ -1,7 +1,7 @@
 //! Networks as potentials of continuous transport.
 //!
 //! Two networks, u of points of the source and v of points of the target, ascend the dual of a
-//! [`Continuous`](fenchel::transport::continuous::Continuous) problem,
+//! [`Continuous`] problem,
 //!
 //! ```text
 //! E u(x) + E v(y) − λ E f*(s),   s = (u(x) + v(y) − c(x, y))/λ,
