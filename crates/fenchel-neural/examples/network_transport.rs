@@ -37,7 +37,8 @@ fn main() -> Result<()> {
         let (solution, coupling) = transport.certify(&trained, &judged, &mut Silent)?;
         let interval = solution.interval;
         println!("{}: {} after {} steps", solution.solver, trained.status, trained.steps);
-        println!("  objective {:.4}, {} steps that overflowed", trained.value, trained.overflows);
+        let (value, error) = (trained.value, trained.error);
+        println!("  objective {value:.4} ± {error:.4}, {} steps that overflowed", trained.overflows);
         println!("  W in [{:.4}, {:.4}]", interval.lower, interval.upper);
         if let Objective::Safe { .. } = objective {
             let bias = transport.bias(&trained.v, &judged, &mut Silent)?;

@@ -31,6 +31,7 @@ fn is_sound(trained: &Trained<Mlp, Mlp>) -> bool {
         .chain(&trained.v.values(&points).unwrap())
         .all(|x| x.is_finite())
         && trained.history.iter().all(|point| !point.value.is_nan())
+        && !trained.error.is_nan()
 }
 
 /// Eleven decades of steps: the dual leaves the range of numbers and says so; the safe objective does not, with linear potentials and SGD as with

@@ -71,7 +71,10 @@ fn objectives_are_those_of_their_divergences() {
         };
         let (xs, ys) = (draw(0.0, 1.0, 1), draw(1.0, 0.5, 2));
         let on_test = transport.value((&trained.u, &trained.v), (&xs, &ys), 0).unwrap();
-        assert!((on_test - value).abs() < 0.1 * value, "{objective}: {on_test} {value}");
+        // The error is that of about as many independent points: 512 in training, 1000 here.
+        let error = trained.error;
+        assert!(error > 0.0 && error < 0.2 * value, "{objective}: {error}");
+        assert!((on_test - value).abs() < 3.0 * error, "{objective}: {on_test} {value} {error}");
         // The same from its definition.
         let (us, vs) = (trained.u.values(&xs).unwrap(), trained.v.values(&ys).unwrap());
         let mut sum = 0.0;

@@ -114,6 +114,8 @@ pub struct Trained<U, V> {
     pub step: u64,
     /// The objective on the validation points, of these potentials; −∞ only if it was no number at any look.
     pub value: f64,
+    /// Its standard error, as for independent points; all looks share most of it. Spread points (of sources that have them) know it better.
+    pub error: f64,
     /// The step size that led there.
     pub rate: Option<f64>,
     /// Steps taken.

@@ -80,6 +80,24 @@ impl Dual {
         mean(&rows)
     }
 
+    /// Standard error of the value over all pairs of independent points: each point adds its potential and its share of the penalty.
+    pub(super) fn error(&self, table: &Table, us: &[f64], vs: &[f64]) -> f64 {
+        let (n, m) = (us.len() as f64, vs.len());
+        let (mut by_x, mut by_y) = (us.to_vec(), vs.to_vec());
+        for ((costs, u), x) in table.costs.chunks_exact(m).zip(us).zip(&mut by_x) {
+            for ((c, v), y) in costs.iter().zip(vs).zip(&mut by_y) {
+                let penalty = self.lambda * self.divergence.conj((u + v - c) / self.lambda);
+                *x -= penalty / m as f64;
+                *y -= penalty / n;
+            }
+        }
+        let square = |parts: &[f64]| {
+            let (middle, n) = (mean(parts), parts.len() as f64);
+            parts.iter().map(|part| (part - middle).powi(2)).sum::<f64>() / (n * (n - 1.0))
+        };
+        (square(&by_x) + square(&by_y)).sqrt()
+    }
+
     /// b times the slopes of the value in each u(x) and v(y): 1 less the mean of the weights (f*)'(s) of the point's pairs. `false` if some
     /// weight is not a finite number.
     pub(super) fn slopes(

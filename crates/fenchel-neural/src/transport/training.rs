@@ -6,7 +6,7 @@ use super::potential::NetworkPotential;
 use super::settings::{Pairs, Settings};
 use super::standard::Standard;
 use super::{NeuralTransport, Point, Trained};
-use crate::network::{Network, contracted, numbers, parameters, place, tensor};
+use crate::network::{Network, contracted, evaluate, numbers, parameters, place, tensor};
 use crate::optimiser::{Optimiser, Rule};
 use crate::purpose;
 use crate::runs::EVERY;
@@ -124,20 +124,19 @@ impl<'a> Run<'a> {
     }
 
     /// Scales, with the constant that makes the weights of pairs 1 in the mean at the start.
-    pub(super) fn standards<U: Network, V: Network>(&self, (u, v): &(U, V)) -> Result<[Standard; 2]> {
+    pub(super) fn standards<U: Network, V: Network>(&self, networks: &(U, V)) -> Result<[Standard; 2]> {
         let dim = self.transport.problem.source().dim();
         let mut pilot = self.points(Design::Sobol, purpose::PILOT, 0, PILOT)?;
         let mut standards = pilot.each_ref().map(|points| Standard::of(dim, points, self.unit));
         pilot.iter_mut().for_each(|points| points.truncate(LEVELLED * dim));
-        let Batch { x, y, table } = self.batch(pilot, Pairs::All, &standards)?;
-        let us = standards[0].values(&crate::network::evaluate(&u.valid(), &x));
-        let vs = standards[1].values(&crate::network::evaluate(&v.valid(), &y));
+        let batch = self.batch(pilot, Pairs::All, &standards)?;
+        let [us, vs] = potentials(networks, &batch, &standards);
         for (name, values) in [("u at the start", &us), ("v at the start", &vs)] {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                 return Err(Error::non_finite(name, format!("point {at} of the pilot sample"), values[at]));
             }
         }
-        let slack = table.slack(&us, &vs);
+        let slack = batch.table.slack(&us, &vs);
         let eta = vec![1.0 / slack.len() as f64; slack.len()];
         let row = Row { u: &slack, eta: &eta, eta_rest: 0.0, lambda: self.dual.lambda };
         let mut p = vec![0.0; slack.len()];
@@ -317,8 +316,10 @@ impl<'a> Run<'a> {
             ended = ended.or(over);
         }
         let State { t, standards, walks, best, overflows, history, .. } = state;
-        let (u, v) = parameters::put(networks, &best.parameters);
-        let [by_u, by_v] = standards;
+        let networks = parameters::put(networks, &best.parameters);
+        let [us, vs] = potentials(&networks, &held, &standards);
+        let error = self.dual.error(&held.table, &us, &vs);
+        let ((u, v), [by_u, by_v]) = (networks, standards);
         let rate = history.iter().rev().find(|point| point.step <= best.t).and_then(|point| point.rate);
         Ok(Trained {
             u: NetworkPotential::new(&u, by_u),
@@ -326,6 +327,7 @@ impl<'a> Run<'a> {
             status: ended.unwrap_or(Status::MaxIterations),
             step: best.t,
             value: best.value,
+            error: if error.is_nan() { f64::INFINITY } else { error },
             rate: rate.or(walks.first().map(|walk| walk.rate)),
             steps: t,
             overflows,
@@ -404,6 +406,16 @@ impl<'a> Run<'a> {
         let out_of_patience = self.settings.patience.is_some_and(|patience| state.idle >= patience);
         ended.or((out_of_patience && state.walks.len() == 1).then_some(Status::Stalled))
     }
+}
+
+/// u and v at the points of a batch.
+fn potentials<U: Network, V: Network>(
+    (u, v): &(U, V),
+    batch: &Batch,
+    standards: &[Standard; 2],
+) -> [Vec<f64>; 2] {
+    let us = standards[0].values(&evaluate(&u.valid(), &batch.x));
+    [us, standards[1].values(&evaluate(&v.valid(), &batch.y))]
 }
 
 /// In the graph of the parameters.
