@@ -4,16 +4,23 @@
 //! `seconds` of a whole step (the best of many), and of its parts `forward`, `backward`, `update`. A step takes a batch of features to
 //! scores, losses and their weights in the joint form of safe KL, goes back, and moves parameters by Nesterov's momentum.
 //!
+//! `transport` is a step of two perceptrons as potentials of transport, all pairs of the batch: `seconds` alone, the mean of a run, the drawing of
+//! points included.
+//!
 //! `… -- cnn` runs those whose name holds `cnn`.
 
 use burn::tensor::{Tensor, TensorData};
-use fenchel::divergence::{Divergence, SafeKl};
-use fenchel::measure::Rng;
+use fenchel::divergence::{self, Divergence, SafeKl};
+use fenchel::measure::{self, Rng};
+use fenchel::optim::Silent;
 use fenchel::robust::loss::{self, Loss, Slots};
-use fenchel::{Error, Result};
+use fenchel::transport::Lambda;
+use fenchel::transport::continuous::Continuous;
+use fenchel::{Error, Result, cost};
 use fenchel_neural::burn;
 use fenchel_neural::network::{Cnn, Image, Mlp, Network, device, keep_freed_memory, parameters};
 use fenchel_neural::optimiser::{Optimiser, Rule};
+use fenchel_neural::transport::{NeuralTransport, Objective, Settings};
 use std::time::Instant;
 
 /// Seconds spent on one measurement, and the fewest steps.
@@ -29,7 +36,7 @@ struct Times {
     update: f64,
 }
 
-fn measure<N: Network>(name: &str, mut network: N, loss: &dyn Loss, batch: usize) -> Result<()> {
+fn step<N: Network>(name: &str, mut network: N, loss: &dyn Loss, batch: usize) -> Result<()> {
     let (d, k) = (network.inputs(), network.outputs());
     let mut rng = Rng::new(1);
     let x: Vec<f32> = (0..batch * d).map(|_| rng.uniform() as f32).collect();
@@ -78,6 +85,37 @@ fn measure<N: Network>(name: &str, mut network: N, loss: &dyn Loss, batch: usize
     Ok(())
 }
 
+/// Potentials of 784 features under the ℓ1 cost, by a step that is given.
+fn transport(batch: usize) -> Result<()> {
+    let problem = Continuous::new(
+        measure::parse("uniform:784")?,
+        measure::parse("uniform:784")?,
+        cost::parse("l1")?,
+        divergence::parse("kl")?,
+        Lambda::Relative(0.1),
+    )?;
+    let transport = NeuralTransport::new(problem, Objective::Safe { rho: 0.1 })?;
+    let run = |steps| -> Result<f64> {
+        let rule = Rule::ADAM;
+        let settings = Settings {
+            batch,
+            rule,
+            step: Some(1e-4),
+            steps,
+            every: u64::MAX,
+            validation: 2,
+            ..Settings::default()
+        };
+        let networks = transport.perceptrons(&Mlp::HIDDEN, 1)?;
+        Ok(transport.train(networks, &settings, &mut Silent)?.seconds)
+    };
+    // What comes before the first step is in both.
+    let (few, many) = (5, 45);
+    let seconds = (run(many)? - run(few)?) / (many - few) as f64;
+    println!("{}", serde_json::json!({ "name": "transport", "batch": batch, "seconds": seconds }));
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     keep_freed_memory();
@@ -85,14 +123,17 @@ fn main() -> Result<()> {
     let entropy = entropy.for_classes(10).unwrap_or(entropy);
     for batch in [1, 32, 256] {
         if "mlp-1".contains(&wanted) {
-            measure("mlp-1", Mlp::new(784, &Mlp::HIDDEN, 1, 1)?, &*squared, batch)?;
+            step("mlp-1", Mlp::new(784, &Mlp::HIDDEN, 1, 1)?, &*squared, batch)?;
         }
         if "mlp-10".contains(&wanted) {
-            measure("mlp-10", Mlp::new(784, &Mlp::HIDDEN, 10, 1)?, &*entropy, batch)?;
+            step("mlp-10", Mlp::new(784, &Mlp::HIDDEN, 10, 1)?, &*entropy, batch)?;
+        }
+        if "transport".contains(&wanted) {
+            transport(batch)?;
         }
         if "cnn-10".contains(&wanted) {
             let image = Image { channels: 1, height: 28, width: 28 };
-            measure("cnn-10", Cnn::new(image, 10, 1)?, &*entropy, batch)?;
+            step("cnn-10", Cnn::new(image, 10, 1)?, &*entropy, batch)?;
         }
     }
     Ok(())

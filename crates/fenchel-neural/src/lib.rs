@@ -31,6 +31,7 @@
 //! | [`network`] | what a network is; perceptrons, convolutions; parameters as numbers and files |
 //! | [`optimiser`] | Nesterov's momentum and Adam on parameters in a row |
 //! | [`robust`] | networks as robust models: smooth maxima of losses, examples that move |
+//! | [`transport`] | networks as potentials of continuous transport, certified by the engine |
 //!
 //! # Conventions
 //!
@@ -40,6 +41,8 @@
 pub mod network;
 pub mod optimiser;
 pub mod robust;
+mod runs;
+pub mod transport;
 
 pub use burn;
 
@@ -53,4 +56,11 @@ pub(crate) mod purpose {
     pub(crate) const TRIAL: u64 = 66;
     /// Examples that are held back.
     pub(crate) const SPLIT: u64 = 67;
+
+    /// Points of transport, apart from those of the engine's methods and certificates; the source's are even, the target's odd.
+    pub(crate) const PILOT: u64 = 1 << 60;
+    pub(crate) const STEPS: u64 = (1 << 60) + 2;
+    pub(crate) const VALIDATION: u64 = (1 << 60) + 4;
+    pub(crate) const TRANSFORMED: u64 = (1 << 60) + 8;
+    pub(crate) const BIAS: u64 = 1 << 61;
 }

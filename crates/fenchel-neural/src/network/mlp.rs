@@ -23,6 +23,8 @@ pub enum Activation {
 }
 
 impl Activation {
+    const ALL: [Activation; 3] = [Activation::Relu, Activation::Softplus, Activation::Tanh];
+
     fn apply(self, z: Tensor<2>) -> Tensor<2> {
         match self {
             Activation::Relu => activation::relu(z),
@@ -74,6 +76,20 @@ impl Mlp {
     pub fn with_activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
+    }
+
+    /// One that is described like this, with so many parameters; none if no perceptron is.
+    pub(crate) fn described(text: &str, parameters: usize) -> Option<Self> {
+        let (sizes, activation) = text.strip_prefix("perceptron ")?.split_once(", ")?;
+        let activation = Activation::ALL.into_iter().find(|a| a.name() == activation)?;
+        let sizes = sizes.split('-').map(|units| units.parse().ok()).collect::<Option<Vec<usize>>>()?;
+        let count = sizes
+            .windows(2)
+            .try_fold(0_usize, |sum, pair| sum.checked_add(pair[0].checked_add(1)?.checked_mul(pair[1])?))?;
+        let (&[inputs, ref hidden @ .., outputs], true) = (&sizes[..], count == parameters) else {
+            return None;
+        };
+        Some(Mlp::new(inputs, hidden, outputs, 0).ok()?.with_activation(activation))
     }
 }
 

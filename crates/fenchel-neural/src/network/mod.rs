@@ -96,6 +96,12 @@ pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     data.convert::<f32>().try_into_vec().unwrap_or_else(|_| vec![f32::NAN; count])
 }
 
+/// Σ c · scores, in the graph of the scores, without gradients of c.
+pub(crate) fn contracted(scores: Tensor<2>, c: Vec<f32>) -> Tensor<1> {
+    let constant = Tensor::from_data(TensorData::new(c, scores.dims()), &scores.device().inner());
+    (scores * constant).sum()
+}
+
 /// Where the parameters are; the processor if there are none.
 pub(crate) fn place(network: &impl Module) -> Device {
     network.devices().into_iter().next().unwrap_or_else(device)

@@ -116,9 +116,21 @@ struct File {
 /// [`Error::File`] if it cannot be written.
 pub fn save(network: &impl Network, path: impl AsRef<Path>) -> Result<()> {
     let file = File { description: network.description(), values: read(network) };
-    // Text and numbers: there is nothing that cannot be written.
-    let body = postcard::to_stdvec(&file).unwrap_or_default();
-    write_atomically(path, |out| out.write_all(&sealed(MARK, &body)))
+    write_sealed(MARK, path, &file)
+}
+
+/// Text and numbers into a file that appears whole or not at all.
+pub(crate) fn write_sealed(mark: &[u8], path: impl AsRef<Path>, what: &impl Serialize) -> Result<()> {
+    // There is nothing that cannot be written.
+    let body = postcard::to_stdvec(what).unwrap_or_default();
+    write_atomically(path, |out| out.write_all(&sealed(mark, &body)))
+}
+
+/// What [`write_sealed`] wrote; `what` is for messages.
+pub(crate) fn read_sealed<T: for<'de> Deserialize<'de>>(mark: &[u8], what: &str, path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+    let body = unsealed(mark, what, path, &bytes)?;
+    postcard::from_bytes(body).map_err(|_| Error::file(path, of_another_version(what)))
 }
 
 /// Loads what [`save`] wrote into a network of the same make.
@@ -127,10 +139,7 @@ pub fn save(network: &impl Network, path: impl AsRef<Path>) -> Result<()> {
 /// [`Error::File`] if the file cannot be read, is none of this kind, is damaged, or has parameters of another network.
 pub fn load<N: Network>(network: N, path: impl AsRef<Path>) -> Result<N> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
-    let body = unsealed(MARK, "network", path, &bytes)?;
-    let file: File =
-        postcard::from_bytes(body).map_err(|_| Error::file(path, of_another_version("network")))?;
+    let file: File = read_sealed(MARK, "network", path)?;
     let wanted = network.description();
     if file.description != wanted {
         return Err(Error::file(path, format!("is of a {}, not of a {wanted}", file.description)));

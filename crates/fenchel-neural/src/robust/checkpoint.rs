@@ -3,10 +3,10 @@
 use super::Examples;
 use super::training::{Run, State};
 use crate::network::{Network, parameters};
-use fenchel::optim::{Digest, of_another_version, sealed, unsealed};
+use crate::runs::{Fingerprint, Saved, bytes};
+use fenchel::Result;
+use fenchel::optim::Digest;
 use fenchel::robust::Strength;
-use fenchel::{Error, Result};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The first bytes; the number is that of the format.
@@ -18,12 +18,8 @@ const MARK: &[u8] = b"fenchel network training 1\n";
 /// second and after each pass; [`Robust::resume`](super::Robust::resume) takes them up again. They hold parameters and what the
 /// optimiser remembers, a fingerprint of examples and settings, and a checksum.
 /// [`CheckpointFile::headed`](fenchel::transport::CheckpointFile::headed) with [`Checkpoint::MARK`] keeps them in a file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Checkpoint {
-    fingerprint: Vec<(String, String)>,
-    seconds: f64,
-    state: State,
-}
+#[derive(Debug, Clone)]
+pub struct Checkpoint(Saved<State>);
 
 impl Checkpoint {
     /// How the bytes begin.
@@ -34,34 +30,24 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        let place = place.as_ref();
-        let body = unsealed(MARK, "checkpoint", place, bytes)?;
-        postcard::from_bytes(body).map_err(|_| Error::file(place, of_another_version("checkpoint")))
+        Ok(Checkpoint(Saved::from_bytes(MARK, place.as_ref(), bytes)?))
     }
 
     /// Seconds that the training had taken.
     pub fn seconds(&self) -> f64 {
-        self.seconds
+        self.0.seconds
     }
 
     /// Passes that were complete.
     pub fn epochs(&self) -> u32 {
-        self.state.epoch
+        self.0.state.epoch
     }
 }
 
 /// Makes the bytes of states, with the fingerprint of their training.
 pub(super) struct Saver {
-    fingerprint: Vec<(String, String)>,
+    fingerprint: Fingerprint,
     parameters: usize,
-}
-
-/// A [`Checkpoint`] to be written.
-#[derive(Serialize)]
-struct Written<'a> {
-    fingerprint: &'a [(String, String)],
-    seconds: f64,
-    state: &'a State,
 }
 
 impl Saver {
@@ -71,42 +57,21 @@ impl Saver {
 
     /// The bytes that [`Checkpoint::from_bytes`] takes.
     pub(super) fn bytes(&self, seconds: f64, state: &State) -> Vec<u8> {
-        let written = Written { fingerprint: &self.fingerprint, seconds, state };
-        // Plain numbers and lists of them: there is nothing that cannot be written.
-        sealed(MARK, &postcard::to_stdvec(&written).unwrap_or_default())
+        bytes(MARK, &self.fingerprint, seconds, state)
     }
 
     /// The state; refuses that of another training.
     pub(super) fn open(&self, checkpoint: &Checkpoint) -> Result<State> {
-        let differs: Vec<String> = self
-            .fingerprint
-            .iter()
-            .filter_map(|(name, now)| {
-                let before = checkpoint.fingerprint.iter().find(|(n, _)| n == name).map(|(_, value)| value);
-                match before {
-                    Some(before) if before == now => None,
-                    // A digest says nothing to anyone.
-                    Some(before) if !before.starts_with('#') => {
-                        Some(format!("{name} was {before}, now {now}"))
-                    }
-                    _ => Some(format!("{name} differ")),
-                }
-            })
-            .collect();
-        let state = &checkpoint.state;
+        let state = &checkpoint.0.state;
         let fits = state.moving.parameters.len() == self.parameters
             && state.moving.optimiser.parameters() == self.parameters;
-        if differs.is_empty() && fits {
-            return Ok(state.clone());
-        }
-        let difference = if fits { differs.join("; ") } else { "the number of parameters".to_owned() };
-        let got = format!("of another training ({difference})");
-        Err(Error::invalid("the checkpoint", got, "of the same network, examples and settings"))
+        let state = checkpoint.0.open(&self.fingerprint, fits, "network, examples and settings")?;
+        Ok(state.clone())
     }
 }
 
-/// What a training is known by: words, numbers, and digests of lists, marked by `#`. How long it lasts is no part of it.
-fn fingerprint<N: Network>(run: &Run<'_>, network: &N) -> Vec<(String, String)> {
+/// How long a training lasts is no part of it.
+fn fingerprint<N: Network>(run: &Run<'_>, network: &N) -> Fingerprint {
     let (robust, settings) = (run.robust, run.settings);
     let risk = match (robust.risk.divergence(), robust.risk.strength()) {
         (Some(f), Strength::Penalty(lambda)) => format!("{} of strength {lambda}", f.name()),

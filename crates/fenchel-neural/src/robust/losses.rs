@@ -4,8 +4,8 @@
 //! the slopes, times the weights, as constants: its gradient is that of the weighted losses, of any loss and any divergence.
 
 use super::transport::Transport;
-use crate::network::{Network, numbers, parameters, place, tensor};
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::network::{Network, contracted, numbers, parameters, place, tensor};
+use burn::tensor::{Device, Tensor};
 use fenchel::robust::loss::{Loss, Slots};
 
 /// Losses of a batch, with their slopes in the scores.
@@ -36,12 +36,6 @@ impl Slopes {
         }
         self.losses.iter().chain(&self.slope).all(|x| x.is_finite())
     }
-}
-
-/// Σ c · scores, in the graph of the scores.
-pub(super) fn contracted(scores: Tensor<2>, c: Vec<f32>) -> Tensor<1> {
-    let constant = Tensor::from_data(TensorData::new(c, scores.dims()), &scores.device().inner());
-    (scores * constant).sum()
 }
 
 /// A batch in the graph of the parameters.

@@ -9,6 +9,7 @@ use super::{Epoch, Robust, Trained, Validation, all_losses, validation};
 use crate::network::{Network, keep_freed_memory, parameters, place};
 use crate::optimiser::Optimiser;
 use crate::purpose;
+use crate::runs::EVERY;
 use fenchel::measure::stream;
 use fenchel::optim::{Loop, Observer, Progress, Status};
 use fenchel::robust::Method;
@@ -16,10 +17,7 @@ use fenchel::robust::loss::{Labels, Loss};
 use fenchel::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How often the observer is asked.
-const EVERY: Duration = Duration::from_millis(50);
+use std::time::Instant;
 
 /// A step that is chosen here grows by this after a pass that ends lower than all before, and falls by that after another.
 const GROWTH: f64 = 1.2;

@@ -1,7 +1,7 @@
 //! The worst place of each example, at a price.
 
-use super::losses::{Slopes, contracted};
-use crate::network::{Network, numbers, place, tensor};
+use super::losses::Slopes;
+use crate::network::{Network, contracted, numbers, place, tensor};
 use burn::tensor::Tensor;
 use fenchel::robust::loss::Loss;
 use fenchel::{Error, Result};

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test takes what it needs.
 
+pub mod transport;
+
 use fenchel::divergence;
 use fenchel::measure::Rng;
 use fenchel::optim::{Flow, Observer, Progress};

@@ -4,7 +4,7 @@ use super::basis::{Basis, KernelPotential, median_distance};
 use super::problem::{Continuous, Drawn, purpose};
 use super::settings::{Objective, Settings, Sgd, Solver};
 use crate::cost::Cost;
-use crate::divergence::{Divergence, SafeKl};
+use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::measure::{Soa, stream};
 use crate::simd;
@@ -103,22 +103,8 @@ impl Setting {
         seed: u64,
     ) -> Result<Setting> {
         let (source, target) = (problem.drawn(0), problem.drawn(1));
-        let safe = |rho: f64| -> Result<Arc<dyn Divergence>> {
-            let own = problem.divergence();
-            if own.name() != "kl" {
-                return Err(Error::invalid(
-                    "the divergence of a safe objective",
-                    format!("'{}'", own.name()),
-                    "kl: it is what safe KL stands for",
-                ));
-            }
-            Ok(Arc::new(SafeKl::new(rho)?))
-        };
-        let (divergence, constant) = match sgd.objective {
-            Objective::Dual => (problem.divergence().clone(), false),
-            Objective::Safe { rho } => (safe(rho)?, false),
-            Objective::SafeConstant { rho } => (safe(rho)?, true),
-        };
+        let divergence = sgd.objective.divergence(problem)?;
+        let constant = matches!(sgd.objective, Objective::SafeConstant { .. });
         let dim = problem.source().dim();
         let basis = |drawn: &Drawn| -> Result<Basis> {
             let pool = drawn.points(purpose::FEATURES, POOL, seed)?.points;

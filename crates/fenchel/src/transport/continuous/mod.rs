@@ -25,6 +25,6 @@ pub use checkpoint::Checkpoint;
 pub use coupling::Coupling;
 pub use kernel::{Entry, Kernel, registry};
 pub use potential::{CTransform, Potential};
-pub use problem::Continuous;
+pub use problem::{Continuous, Scale};
 pub use settings::{Objective, Settings, Sgd, Solver, Space};
 pub use solution::{HistoryPoint, Marginal, Marginals, Solution};

@@ -122,12 +122,34 @@ impl Continuous {
         Drawn { source: source.clone(), odd }
     }
 
-    pub(super) fn cost(&self) -> &Arc<dyn Cost> {
+    /// The cost c.
+    pub fn cost(&self) -> &Arc<dyn Cost> {
         &self.cost
     }
 
-    pub(super) fn divergence(&self) -> &Arc<dyn Divergence> {
+    /// The divergence D_f.
+    pub fn divergence(&self) -> &Arc<dyn Divergence> {
         &self.divergence
+    }
+
+    /// The same with another divergence.
+    ///
+    /// # Errors
+    /// As [`Continuous::new`].
+    pub fn with_divergence(&self, divergence: Arc<dyn Divergence>) -> Result<Self> {
+        Continuous::new(self.source.clone(), self.target.clone(), self.cost.clone(), divergence, self.lambda)
+    }
+
+    /// λ and the unit of costs, as every method has them under a seed.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] if a cost or a coordinate that was drawn is not finite.
+    pub fn scale(&self, seed: u64) -> Result<Scale> {
+        let (source, target) = (&self.source, self.drawn(1));
+        let pilot = target.points(purpose::PILOT, PILOT, seed)?.cloud(source.dim())?;
+        let (cost, divergence) = (self.cost.clone(), self.divergence.clone());
+        let frozen = SemiDiscrete::new(source.clone(), pilot, cost, divergence, self.lambda)?.freeze(seed)?;
+        Ok(Scale { lambda: frozen.lambda, spread: frozen.spread, unit: frozen.unit })
     }
 
     /// Solves the problem and certifies the answer; the numbers, and the plan as something that can be used at any point. The same seed gives
@@ -220,15 +242,7 @@ impl Continuous {
     pub(super) fn ready(&self, settings: &Settings) -> Result<Ready> {
         let seed = settings.seed;
         let (source, target) = (self.drawn(0), self.drawn(1));
-        let pilot = target.points(purpose::PILOT, PILOT, seed)?;
-        let frozen = SemiDiscrete::new(
-            self.source.clone(),
-            pilot.cloud(self.source.dim())?,
-            self.cost.clone(),
-            self.divergence.clone(),
-            self.lambda,
-        )?
-        .freeze(seed)?;
+        let Scale { lambda, spread, unit } = self.scale(seed)?;
         Ok(Ready {
             problem: self.clone(),
             source,
@@ -236,13 +250,24 @@ impl Continuous {
             cost: self.cost.clone(),
             divergence: self.divergence.clone(),
             dim: self.source.dim(),
-            lambda: frozen.lambda,
-            spread: frozen.spread,
-            unit: frozen.unit,
+            lambda,
+            spread,
+            unit,
             seed,
             settings: *settings,
         })
     }
+}
+
+/// What the numbers of a problem are measured by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// λ in cost units.
+    pub lambda: f64,
+    /// Standard deviation of the costs on the pilot sample.
+    pub spread: f64,
+    /// That, or a stand-in where costs do not vary: the unit of tolerances.
+    pub unit: f64,
 }
 
 /// Points of the target in the pilot.

@@ -1,11 +1,14 @@
 //! What the user may choose about a continuous solve; the defaults need no thought.
 
 use super::kernel::Kernel;
+use super::problem::Continuous;
+use crate::divergence::{Divergence, SafeKl};
 use crate::error::{Error, Result};
 use crate::optim::Memory;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A space of functions for potentials: sums of a kernel, compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,6 +57,27 @@ pub enum Objective {
         /// ρ, between 0 and 1.
         rho: f64,
     },
+}
+
+impl Objective {
+    /// The divergence whose dual it is: the problem's own, or the safe KL that stands for it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] for a safe objective of another problem than one with KL, and for ρ outside (0, 1).
+    pub fn divergence(&self, problem: &Continuous) -> Result<Arc<dyn Divergence>> {
+        let own = problem.divergence();
+        match *self {
+            Objective::Dual => Ok(own.clone()),
+            Objective::Safe { .. } | Objective::SafeConstant { .. } if own.name() != "kl" => {
+                Err(Error::invalid(
+                    "the divergence of a safe objective",
+                    format!("'{}'", own.name()),
+                    "kl: it is what safe KL stands for",
+                ))
+            }
+            Objective::Safe { rho } | Objective::SafeConstant { rho } => Ok(Arc::new(SafeKl::new(rho)?)),
+        }
+    }
 }
 
 /// As the command line writes it.
