@@ -16,7 +16,10 @@ const POINTS: usize = 2048;
 const COMPARED: usize = 1024;
 
 /// Rounds of c-transforms at most.
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 64;
+
+/// Rounds in a row that need not be better.
+const PATIENCE: usize = 2;
 
 /// v, or what Sinkhorn's iteration between samples makes of it, for as many rounds as the dual value on further samples rises with.
 ///
@@ -46,16 +49,20 @@ pub(super) fn better(
         let value = dual.value(&table, &u.values(&on_x)?, &v.values(&on_y)?);
         Ok((u, value))
     };
-    let (mut u, mut value) = judged(&*v)?;
-    let mut best = v;
+    let (mut u, mut most) = judged(&*v)?;
+    let (mut best, mut idle) = (v, 0);
     for _ in 0..ROUNDS {
         let next = transformed(&xs, u.values(&xs)?, true)?;
-        let (above, higher) = judged(&next)?;
-        // From beyond all numbers there may be more than one round back.
-        if higher <= value && value.is_finite() {
-            break;
+        let value;
+        (u, value) = judged(&next)?;
+        if value > most || most == f64::NEG_INFINITY {
+            (most, best, idle) = (value, Arc::new(next), 0);
+        } else {
+            idle += 1;
+            if idle == PATIENCE {
+                break;
+            }
         }
-        (u, value, best) = (above, higher, Arc::new(next));
     }
     Ok(best)
 }
