@@ -15,10 +15,16 @@ use std::sync::Arc;
 const POINTS: usize = 2048;
 const COMPARED: usize = 1024;
 
-/// v, or the c-transform of its c-transform, over samples: whichever has the higher dual value on further ones.
+/// Rounds of c-transforms at most.
+const ROUNDS: usize = 64;
+
+/// Rounds in a row that need not be better.
+const PATIENCE: usize = 2;
+
+/// v, or what Sinkhorn's iteration between samples makes of it, for as many rounds as the dual value on further samples rises with.
 ///
-/// On the samples the second is never the worse. Where λ is small, and v is off by several λ in places where there is little mass, it is by
-/// far the better: v counts there by e^{v/λ}.
+/// Between the samples themselves a round never makes it worse. Where λ is small, and v is off by several λ in places where there is little mass,
+/// it is by far the better: v counts there by e^{v/λ}.
 pub(super) fn better(
     transport: &NeuralTransport,
     v: Arc<dyn Potential>,
@@ -35,16 +41,28 @@ pub(super) fn better(
         CTransform::new(&cloud, phi, cost, problem.divergence().clone(), lambda)
     };
     let [xs, ys] = run.points(Design::Sobol, purpose::TRANSFORMED, 0, n)?;
-    let u = transformed(&ys, v.values(&ys)?, false)?;
-    let twice: Arc<dyn Potential> = Arc::new(transformed(&xs, u.values(&xs)?, true)?);
-    let last = transformed(&ys, twice.values(&ys)?, false)?;
-
-    let [xs, ys] = run.points(Design::Sobol, purpose::TRANSFORMED + 1, 0, COMPARED)?;
-    let table = Table::new(&**problem.cost(), dim, &xs, &ys, Pairs::All)?;
+    let [on_x, on_y] = run.points(Design::Sobol, purpose::TRANSFORMED + 1, 0, COMPARED)?;
+    let table = Table::new(&**problem.cost(), dim, &on_x, &on_y, Pairs::All)?;
     let dual = Dual { divergence: problem.divergence().clone(), lambda };
-    let value = |u: &CTransform, v: &dyn Potential| -> Result<f64> {
-        let (us, vs) = (u.values(&xs)?, v.values(&ys)?);
-        Ok(dual.value(&table, &us, &vs))
+    let judged = |v: &dyn Potential| -> Result<(CTransform, f64)> {
+        let u = transformed(&ys, v.values(&ys)?, false)?;
+        let value = dual.value(&table, &u.values(&on_x)?, &v.values(&on_y)?);
+        Ok((u, value))
     };
-    Ok(if value(&last, &*twice)? > value(&u, &*v)? { twice } else { v })
+    let (mut u, mut most) = judged(&*v)?;
+    let (mut best, mut idle) = (v, 0);
+    for _ in 0..ROUNDS {
+        let next = transformed(&xs, u.values(&xs)?, true)?;
+        let value;
+        (u, value) = judged(&next)?;
+        if value > most || most == f64::NEG_INFINITY {
+            (most, best, idle) = (value, Arc::new(next), 0);
+        } else {
+            idle += 1;
+            if idle == PATIENCE {
+                break;
+            }
+        }
+    }
+    Ok(best)
 }

@@ -231,9 +231,9 @@ impl NeuralTransport {
     /// What is known about v: [`Continuous::certify`] for the problem's own divergence, with the training in the result's history, seconds
     /// and samples. `settings` has the seed of the training where λ is in units of the spread of costs.
     ///
-    /// It is the network v or, where that has the higher dual value on a sample, the c-transform of its c-transform over samples: one iteration of
-    /// Sinkhorn's from v, which heals some of what v has in places where there is little mass. The lower end for KL still asks v to be right to
-    /// within a few λ there: where λ is a few hundredths of the spread of costs or less, [`NeuralTransport::bias`] can say more.
+    /// It is the network v or, where that has the higher dual value on a sample, what rounds of Sinkhorn's iteration between samples make of v: they heal
+    /// what v has in places where there is little mass. The lower end for KL asks v to be right to within a few λ there; where λ is a few hundredths of
+    /// the spread of costs or less, [`Bias::lower_value`] says more.
     ///
     /// # Errors
     /// As [`Continuous::certify`].
