@@ -12,10 +12,9 @@ use crate::cost::Cost;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::measure::{Design, PointCloud, Sampler, Source};
-use crate::optim::{Flow, Loop, Observer, Progress, Status};
+use crate::optim::{Flow, Loop, Observer, Progress, Status, on_threads};
 use crate::transport::settings::Lambda;
 use crate::transport::{self, SemiDiscrete};
-use rayon::ThreadPoolBuilder;
 use std::sync::Arc;
 
 /// Streams of random numbers; the source's are even, the target's odd.
@@ -186,28 +185,19 @@ impl Continuous {
         observer: &mut dyn Observer,
     ) -> Result<(Solution, Coupling)> {
         settings.validate()?;
-        let mut run = || {
+        let run = || {
             let spent = checkpoint.map_or(0.0, Checkpoint::seconds);
             let mut control = Loop::resumed(settings.max_seconds, spent, &mut *observer);
             let ready = self.ready(settings)?;
             checkpoint.map_or(Ok(()), |c| c.check(&ready))?;
-            let state = checkpoint.map(|c| c.state.clone());
+            let state = checkpoint.map(|c| c.0.state.clone());
             match settings.solver {
                 Solver::Samples => samples::solve(&ready, None, state, &mut control),
                 Solver::Kernel(space) => samples::solve(&ready, Some(space), state, &mut control),
                 Solver::Sgd(sgd) => sgd::solve(&ready, sgd, state, &mut control),
             }
         };
-        match settings.threads {
-            None => run(),
-            Some(n) => ThreadPoolBuilder::new()
-                .num_threads(n)
-                .build()
-                .map_err(|e| {
-                    Error::invalid("threads", n, format!("a number of threads that can start ({e})"))
-                })?
-                .install(run),
-        }
+        on_threads(settings.threads, run)
     }
 
     /// What is known about a potential v from elsewhere (a network, a formula): it is extended by its c-transform over a sample of ν, and
