@@ -202,7 +202,7 @@ impl Continuous {
 
     /// What is known about a potential v from elsewhere (a network, a formula): it is extended by its c-transform over a sample of ν, and
     /// certified on samples of its own. `name` is what the result calls the method. [`Status::Converged`] if the interval is as narrow as the
-    /// tolerance asks, otherwise [`Status::MaxIterations`].
+    /// tolerance asks, otherwise what ended it: [`Status::MaxIterations`] where samples of this size tell no more.
     ///
     /// # Errors
     ///
@@ -219,13 +219,17 @@ impl Continuous {
             let expected = format!("points of dimension {}", self.source.dim());
             return Err(Error::shape("potential", expected, format!("dimension {}", v.dim())));
         }
-        let mut control = Loop::new(settings.max_seconds, observer);
-        let ready = self.ready(settings)?;
-        let (evidence, coupling) = extend(&ready, Given::Own(v), false, &mut control)?;
-        let status = judged(&ready, &evidence, Status::MaxIterations);
-        let mut solution = ready.report(status, evidence, name.into());
-        solution.seconds = control.seconds();
-        Ok((solution, coupling))
+        let name = name.into();
+        on_threads(settings.threads, || {
+            let mut control = Loop::new(settings.max_seconds, observer);
+            let ready = self.ready(settings)?;
+            let (evidence, coupling, ended) =
+                extend(&ready, &*v, Given::Own(v.clone()), false, &mut control)?;
+            let status = judged(&ready, &evidence, ended.unwrap_or(Status::MaxIterations));
+            let mut solution = ready.report(status, evidence, name);
+            solution.seconds = control.seconds();
+            Ok((solution, coupling))
+        })
     }
 
     /// The problem with what the seed and a pilot sample decide.
