@@ -14,6 +14,7 @@ mod picture;
 mod progress;
 mod report;
 mod results;
+mod threads;
 
 use clap::Parser;
 use clap::error::ErrorKind;

@@ -121,6 +121,68 @@ fn goes_on() {
     assert!(mixed.err.contains("other.ckpt"), "{}", mixed.err);
 }
 
+/// Files, numbers and rows; killed by the clock and taken up again, the bits of a run in one go, on however many threads.
+#[cfg(feature = "networks")]
+#[test]
+fn networks() {
+    let place = Place::new();
+    let problem = "--source gaussian:2 --target uniform:2 --potential network --hidden 32 --batch 64 --steps 1500 \
+                   --no-pictures";
+    let run = transport(&place, &format!("{problem} --out whole"));
+    assert!(run.code <= 1, "{run:?}");
+    for words in ["networks, by stochastic gradients on safe:0.03", "layers of 32", "bias of ρ", "v.network"]
+    {
+        assert!(run.out.contains(words), "{words}: {}", run.out);
+    }
+    let result: Value = serde_json::from_str(&place.read("whole/result.json")).unwrap();
+    assert_eq!(result["training"]["steps"], 1500);
+    assert!(result["solver"].as_str().unwrap().starts_with("network safe:0.03"), "{}", result["solver"]);
+    let number = |value: &Value| value.as_f64().unwrap();
+    // Entropic transport of the engine's own method, within both intervals.
+    let own =
+        transport(&place, "--source gaussian:2 --target uniform:2 --json --no-pictures --out own").json();
+    let ends = |r: &Value| [number(&r["interval"]["lower"]), number(&r["interval"]["upper"])];
+    let ([a, b], [c, d]) = (ends(&result), ends(&own));
+    assert!(a <= d && c <= b, "[{a}, {b}], [{c}, {d}]");
+    let bias = &result["training"]["bias"];
+    assert!(number(&bias["upper"]) > 0.0 && number(&bias["lower_value"]) <= d, "{bias}");
+    let part =
+        transport(&place, &format!("{problem} --out part --checkpoint run.ckpt --max-time 0.8 --json"));
+    assert_eq!(part.json()["status"], "max_time", "{part:?}");
+    assert!(transport(&place, "--resume run.ckpt --max-time 300 --out part --threads 1").code <= 1);
+    let bytes = |file: &str| std::fs::read(place.path().join(file)).unwrap();
+    for file in ["u.network", "v.network", "potentials.csv"] {
+        assert!(bytes(&format!("whole/{file}")) == bytes(&format!("part/{file}")), "{file}");
+    }
+    for (more, words) in [
+        ("--resume run.ckpt --hidden 16", "of the same networks"),
+        ("--resume run.ckpt --potential kernel", "run.ckpt"),
+        ("--target uniform:2 --potential network --hidden 0", "--hidden"),
+        ("--target uniform:2 --potential network --hidden 8 --rank 3", "--rank needs --potential kernel"),
+        ("--target uniform:2 --potential kernel --hidden 8", "--hidden needs --potential network"),
+        ("--target uniform:2 --potential network --objective safe-constant:0.1", "α is a network"),
+        ("--target uniform:2 --potential network --objective safe:0.1 --divergence chi2", "kl"),
+        ("--target uniform:2 --potential network --batch 0", "batch"),
+        ("--target uniform:2 --potential network --step 0", "step"),
+    ] {
+        let run = transport(&place, more);
+        assert_eq!(run.code, 2, "{more}: {run:?}");
+        assert!(run.err.contains(words), "{more}: '{}' does not say '{words}'", run.err);
+    }
+    // A step that is too large for the dual is said to be.
+    let lost = transport(
+        &place,
+        "--source gaussian:1 --target uniform:1 --lambda 0.02 --potential network --objective dual --step 1000 \
+         --steps 300 --json --no-pictures --out lost",
+    );
+    let training = &lost.json()["training"];
+    assert_eq!(
+        (&training["status"], &training["step_size"]),
+        (&"diverged".into(), &1000.0.into()),
+        "{lost:?}"
+    );
+}
+
 #[test]
 fn mistakes_are_named() {
     let place = measures();

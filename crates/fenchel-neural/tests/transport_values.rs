@@ -41,7 +41,7 @@ fn gaussians_come_near_their_closed_form() {
         let (solution, coupling) = transport.certify(&trained, &small(), &mut Silent).unwrap();
         assert!(solution.interval.contains(w), "{what}: {solution:?}");
         assert!((solution.value - w).abs() < within * w, "{what}: {}", solution.value);
-        assert_eq!(solution.solver, "network safe:0.01");
+        assert!(solution.solver.starts_with("network safe:0.01"));
         assert_eq!((solution.step, solution.history.len()), (trained.rate, trained.history.len()));
         // The map is linear, y = 1 + c/a² x.
         let c = (-lambda + (lambda * lambda + 4.0).sqrt()) / 4.0;

@@ -19,10 +19,12 @@ const COMPARED: usize = 1024;
 /// Rounds of c-transforms at most.
 const ROUNDS: usize = 64;
 
-/// Rounds in a row that need not be better.
+/// Rounds in a row that need not be better by this share of the tolerance, without which v stays as it is.
 const PATIENCE: usize = 2;
+const GAIN: f64 = 0.02;
 
-/// v, or what Sinkhorn's iteration between samples makes of it, for as many rounds as the dual value on further samples rises with.
+/// v, or what Sinkhorn's iteration between samples makes of it, for as many rounds as the dual value on further samples rises with; and how many
+/// that were.
 ///
 /// Between the samples themselves a round never makes it worse. Where λ is small, and v is off by several λ in places where there is little mass,
 /// it is by far the better: v counts there by e^{v/λ}.
@@ -31,7 +33,7 @@ pub(super) fn better(
     v: Arc<dyn Potential>,
     settings: &continuous::Settings,
     control: &mut Loop<'_>,
-) -> Result<Arc<dyn Potential>> {
+) -> Result<(Arc<dyn Potential>, usize)> {
     let own = Settings { seed: settings.seed, ..Settings::default() };
     let run = Run::new(transport, &own)?;
     let (problem, lambda) = (&transport.problem, run.dual.lambda);
@@ -52,7 +54,8 @@ pub(super) fn better(
         Ok((u, value))
     };
     let (mut u, mut most) = judged(&*v)?;
-    let (mut best, mut idle) = (v, 0);
+    let (mut best, mut rounds, mut idle) = (v, 0, 0);
+    let gain = GAIN * settings.tolerance * run.unit;
     for round in 0..ROUNDS {
         if control.check(&progress(round as f64 / ROUNDS as f64, settings)).is_some() {
             break;
@@ -60,8 +63,8 @@ pub(super) fn better(
         let next = transformed(&xs, u.values(&xs)?, true)?;
         let value;
         (u, value) = judged(&next)?;
-        if value > most || most == f64::NEG_INFINITY {
-            (most, best, idle) = (value, Arc::new(next), 0);
+        if value > most + gain || most == f64::NEG_INFINITY {
+            (most, best, rounds, idle) = (value, Arc::new(next), round + 1, 0);
         } else {
             idle += 1;
             if idle == PATIENCE {
@@ -69,7 +72,7 @@ pub(super) fn better(
             }
         }
     }
-    Ok(best)
+    Ok((best, rounds))
 }
 
 /// What is said while a certificate is prepared.

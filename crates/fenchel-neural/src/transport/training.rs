@@ -88,7 +88,7 @@ pub(super) struct Run<'a> {
     pub(super) transport: &'a NeuralTransport,
     pub(super) settings: &'a Settings,
     pub(super) dual: Dual,
-    unit: f64,
+    pub(super) unit: f64,
 }
 
 impl<'a> Run<'a> {
@@ -385,11 +385,13 @@ impl<'a> Run<'a> {
             let mut walk = walk.clone();
             walk.parameters.clone_from(&state.best.parameters);
             walk.optimiser.rest();
-            (walk.rate, walk.lost) = (FALL * least, false);
-            found = vec![(*value, networks, walk)];
-            if !is_ours || least < f64::MIN_POSITIVE {
+            walk.lost = false;
+            if is_ours && least >= f64::MIN_POSITIVE {
+                walk.rate = FALL * least;
+            } else {
                 ended = Some(Status::Diverged);
             }
+            found = vec![(*value, networks, walk)];
         } else {
             if cut {
                 found.truncate(found.len().div_ceil(3));

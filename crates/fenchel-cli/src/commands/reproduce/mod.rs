@@ -11,6 +11,7 @@ mod statistics;
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::progress::interrupted;
 use crate::results::Directory;
+use crate::threads;
 use data::{Data, Takes};
 use experiments::{EXPERIMENTS, Experiment};
 use fenchel::Error;
@@ -88,14 +89,8 @@ pub fn run(args: &Args) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let chosen = choose(&args.names)?;
-    if args.threads == Some(0) {
-        return Err(Error::invalid("threads", 0, "at least 1").into());
-    }
+    let pool = threads::pool(args.threads)?;
     let data = read_data(args, &chosen)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads.unwrap_or(0))
-        .build()
-        .map_err(|e| Failure::new(format!("threads cannot be started: {e}")))?;
     for experiment in chosen {
         // A directory that cannot be written should not cost an experiment.
         let directory = args.out.join(experiment.name);

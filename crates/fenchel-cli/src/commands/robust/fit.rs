@@ -10,8 +10,8 @@ use super::statistics;
 use super::strength::Setting;
 use super::validation::{self, Target, Validated};
 use super::watch::{Stage, Watch};
-use crate::failure::{Failure, Result};
-use fenchel::Error;
+use crate::failure::Result;
+use crate::threads;
 use fenchel::optim::Status;
 use fenchel::robust::{Fit, LinearModel, Precision};
 
@@ -53,22 +53,13 @@ pub fn fit(
     args: &FitArgs,
     mut watch: Watch,
 ) -> Result<Fitted> {
-    let pool = pool(args)?;
+    let pool = threads::pool(args.threads)?;
     let (scores, width) = (problem.loss().scores(), problem.encoding.width());
     let zero = LinearModel::new(problem.loss().clone(), vec![0.0; scores], vec![0.0; scores * width])?;
     problem.check(&zero.losses(&problem.examples)?, "of coefficients 0")?;
     let fitted = pool.install(|| fit_here(problem, (plan, target), args.tolerance, &mut watch));
     watch.finish();
     fitted
-}
-
-/// So many threads; all without a number.
-pub fn pool(args: &FitArgs) -> Result<rayon::ThreadPool> {
-    if args.threads == Some(0) {
-        return Err(Error::invalid("threads", 0, "at least 1").into());
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0));
-    pool.build().map_err(|e| Failure::new(format!("no threads could be started: {e}")))
 }
 
 fn fit_here(

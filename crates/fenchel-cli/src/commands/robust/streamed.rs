@@ -2,7 +2,6 @@
 
 use super::args::FitArgs;
 use super::encoding::{Column, Encoding, Missing};
-use super::fit::pool;
 use super::model::Model;
 use super::output::Heavy;
 use super::pictures;
@@ -18,6 +17,7 @@ use crate::failure::{Failure, Outcome, Result, print};
 use crate::input::Columns;
 use crate::report;
 use crate::results::Directory;
+use crate::threads;
 use fenchel::Error;
 use fenchel::measure::file::{Roles, size_loaded, write_atomically};
 use fenchel::optim::Memory;
@@ -65,7 +65,7 @@ pub fn run(args: &FitArgs, plan: &Plan) -> Result<Option<Outcome>> {
     let [columns, without] =
         [&columns, &without].map(|c| c.names().iter().map(String::as_str).collect::<Vec<_>>());
     let roles = Roles { target, columns: &columns, without: &without, weights: args.weights.as_deref() };
-    let pool = pool(args)?;
+    let pool = threads::pool(args.threads)?;
     let directory = Directory::prepare(&args.out)?;
     let fitted = pool.install(|| {
         let buffers = (memory.bytes() / PART).min(BUFFERS);

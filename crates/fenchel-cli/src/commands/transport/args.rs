@@ -38,7 +38,8 @@ Files written to --out:
   plan.json          the plan, to be loaded and used at new points
   convergence.svg    dual value, interval and marginal error over the samples drawn (and .png)
   cells.svg          in the plane: where mass goes, over the source's density (and .png)
-For continuous transport coupling.json in place of plan.json, and coupling.svg, on the line and in the plane: where mass goes.
+For continuous transport coupling.json in place of plan.json, and coupling.svg, on the line, in the plane and for images: where mass
+goes. For networks u.network and v.network, the potentials.
 
 Exit code 0 if the tolerance was reached, 1 if not (the result is written all the same), 2 for bad input.";
 
@@ -138,14 +139,23 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Continuous transport")]
     pub rank: Option<usize>,
 
-    /// Stochastic gradients in the kernel's space, on this objective: dual, safe:ρ, safe-constant:ρ
+    /// Sizes of the hidden layers of the networks, such as 256,128 [default: 256,128]
+    #[cfg(feature = "networks")]
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(help_heading = "Continuous transport")]
+    pub hidden: Vec<usize>,
+
+    /// Stochastic gradients, on this objective: dual, safe:ρ, safe-constant:ρ [default for networks: safe:0.03]
     ///
-    /// dual is the method of Genevay et al., which overflows at steps that are not small. safe:ρ bounds every gradient by 1/ρ.
-    /// safe-constant:ρ has one number for α in place of a function, and cannot come close.
+    /// dual is the method of Genevay et al. in the kernel's space, of Seguy et al. for networks, which overflows at steps that are not
+    /// small. safe:ρ bounds every gradient by 1/ρ. safe-constant:ρ, of kernels only, has one number for α in place of a function, and cannot
+    /// come close.
     #[arg(long, value_name = "NAME", help_heading = "Continuous transport")]
     pub objective: Option<String>,
 
-    /// Step size C of C/√i, in cost units [default: found by short runs]
+    /// Step size [default: found by short runs]
+    ///
+    /// Of kernels C of C/√i, in cost units; of networks that of Adam.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Continuous transport")]
     pub step: Option<f64>,
 
@@ -153,11 +163,11 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Method::Auto, help_heading = "Solver")]
     pub solver: Method,
 
-    /// asgd, --objective: number of steps [default: 100000]
+    /// asgd, --objective, networks: number of steps [default: 100000; 5000 for networks]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub steps: Option<u64>,
 
-    /// asgd, --objective: samples a step [default: 1]
+    /// asgd, --objective, networks: samples a step [default: 1; 256 for networks]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Solver")]
     pub batch: Option<usize>,
 
@@ -233,6 +243,9 @@ pub enum Potential {
     Samples,
     /// Sums of a kernel, of a fixed number of functions
     Kernel,
+    /// Networks: where dimensions are many, as for images
+    #[cfg(feature = "networks")]
+    Network,
 }
 
 /// The methods.

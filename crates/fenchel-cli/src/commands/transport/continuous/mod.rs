@@ -1,5 +1,7 @@
 //! `fenchel transport` between two measures that points are drawn from.
 
+#[cfg(feature = "networks")]
+mod network;
 mod output;
 mod pictures;
 
@@ -11,10 +13,16 @@ use crate::input::Columns;
 use crate::progress::Display;
 use crate::results::Directory;
 use fenchel::transport::Lambda;
-use fenchel::transport::continuous::{Checkpoint, Continuous, Objective, Settings, Sgd, Solver, Space};
+use fenchel::transport::continuous::{
+    Checkpoint, Continuous, Coupling, Objective, Settings, Sgd, Solution, Solver, Space,
+};
 use fenchel::{cost, divergence, measure};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What makes a method one of stochastic gradients.
+const GRADIENTS: &str =
+    "stochastic gradients; add --potential kernel --objective safe:0.03, or --potential network";
 
 /// A problem with what is needed to report on it.
 struct Problem {
@@ -27,6 +35,66 @@ struct Problem {
     target_file: Option<SourceFile>,
     /// Height and width, where points of the target are images.
     image: Option<(usize, usize)>,
+}
+
+/// What a solve gives.
+struct Found {
+    solution: Solution,
+    coupling: Coupling,
+    extra: Extra,
+}
+
+/// What a method has to say of itself.
+#[derive(Default)]
+struct Extra {
+    /// For programs.
+    training: Option<serde_json::Value>,
+    /// For the terminal.
+    rows: Vec<(&'static str, String)>,
+    /// Files that it has written.
+    files: Vec<PathBuf>,
+}
+
+/// A method, and where it goes on.
+trait Task {
+    fn run(
+        &self,
+        problem: &Problem,
+        settings: &Settings,
+        directory: &Directory,
+        display: &mut Display,
+    ) -> Result<Found>;
+}
+
+/// The engine's own methods.
+struct Engine(Option<Checkpoint>);
+
+impl Task for Engine {
+    fn run(
+        &self,
+        problem: &Problem,
+        settings: &Settings,
+        _: &Directory,
+        display: &mut Display,
+    ) -> Result<Found> {
+        let (solution, coupling) = match &self.0 {
+            None => problem.continuous.solve(settings, display),
+            Some(state) => problem.continuous.resume(settings, state, display),
+        }?;
+        Ok(Found { solution, coupling, extra: Extra::default() })
+    }
+}
+
+/// Of the potentials that are asked for.
+fn task(args: &Args, state: Option<(&Path, &[u8])>) -> Result<Box<dyn Task>> {
+    match args.potential {
+        #[cfg(feature = "networks")]
+        Some(Potential::Network) => Ok(Box::new(network::Training::new(args, state)?)),
+        _ => {
+            let state = state.map(|(path, bytes)| Checkpoint::from_bytes(path, bytes)).transpose()?;
+            Ok(Box::new(Engine(state)))
+        }
+    }
 }
 
 /// Whether the options speak of two measures: by name of the target, or by `--potential`.
@@ -43,6 +111,8 @@ pub fn none_of_its_options(args: &Args) -> Result<()> {
         ("--rank", args.rank.is_some()),
         ("--objective", args.objective.is_some()),
         ("--step", args.step.is_some()),
+        #[cfg(feature = "networks")]
+        ("--hidden", !args.hidden.is_empty()),
     ];
     match its.iter().find(|(_, given)| *given) {
         None => Ok(()),
@@ -55,26 +125,25 @@ pub fn none_of_its_options(args: &Args) -> Result<()> {
 /// Solves from the beginning, or goes on.
 pub fn solve(args: &Args, arguments: &[Vec<String>], state: Option<(&Path, &[u8])>) -> Result<Outcome> {
     let settings = settings(args)?;
-    let state = state.map(|(path, bytes)| Checkpoint::from_bytes(path, bytes)).transpose()?;
+    let task = task(args, state)?;
     let problem = problem(args)?;
     // A directory that cannot be written should not cost a solve.
     let directory = Directory::prepare(&args.out)?;
     let writer = args.checkpoint.as_ref().map(|path| checkpoint::file(path, arguments)).transpose()?;
     let mut display = Display::new(args.quiet).keeping(writer);
-    let solved = match &state {
-        None => problem.continuous.solve(&settings, &mut display),
-        Some(state) => problem.continuous.resume(&settings, state, &mut display),
-    };
+    let found = task.run(&problem, &settings, &directory, &mut display);
     display.finish();
     display.saved()?;
-    let (solution, coupling) = solved?;
+    let Found { solution, coupling, extra } = found?;
     let checkpoint = args.checkpoint.as_deref();
     let mut report = output::Report {
         solution: &solution,
         coupling: &coupling,
         problem: &problem,
         checkpoint,
-        files: Vec::new(),
+        training: extra.training,
+        rows: extra.rows,
+        files: extra.files,
     };
     output::write(&directory, &mut report, args)?;
     if args.json {
@@ -99,28 +168,24 @@ fn settings(args: &Args) -> Result<Settings> {
             "{name} {why}; continuous transport has none (it was chosen by --potential, or by a target that is a name)"
         )));
     }
-    let of_kernels = [
-        ("--kernel", args.kernel.is_some()),
-        ("--bandwidth", args.bandwidth.is_some()),
-        ("--rank", args.rank.is_some()),
-        ("--objective", args.objective.is_some()),
+    let of = |potential: Potential| args.potential == Some(potential);
+    #[cfg(feature = "networks")]
+    let (networks, hidden) = (of(Potential::Network), !args.hidden.is_empty());
+    #[cfg(not(feature = "networks"))]
+    let (networks, hidden) = (false, false);
+    let (kernels, gradients) = (of(Potential::Kernel), networks || args.objective.is_some());
+    let needs = [
+        ("--kernel", args.kernel.is_some(), kernels, "--potential kernel"),
+        ("--bandwidth", args.bandwidth.is_some(), kernels, "--potential kernel"),
+        ("--rank", args.rank.is_some(), kernels, "--potential kernel"),
+        ("--hidden", hidden, networks, "--potential network"),
+        ("--objective", args.objective.is_some(), kernels || networks, "--potential kernel"),
+        ("--steps", args.steps.is_some(), gradients, GRADIENTS),
+        ("--batch", args.batch.is_some(), gradients, GRADIENTS),
+        ("--step", args.step.is_some(), gradients, GRADIENTS),
     ];
-    let of_gradients = [
-        ("--steps", args.steps.is_some()),
-        ("--batch", args.batch.is_some()),
-        ("--step", args.step.is_some()),
-    ];
-    if args.potential != Some(Potential::Kernel)
-        && let Some((name, _)) = of_kernels.iter().find(|(_, given)| *given)
-    {
-        return Err(Failure::new(format!("{name} needs --potential kernel")));
-    }
-    if args.objective.is_none()
-        && let Some((name, _)) = of_gradients.iter().find(|(_, given)| *given)
-    {
-        return Err(Failure::new(format!(
-            "{name} is for stochastic gradients; add --potential kernel --objective safe:0.03"
-        )));
+    if let Some((name, .., what)) = needs.iter().find(|(_, given, fits, _)| *given && !fits) {
+        return Err(Failure::new(format!("{name} needs {what}")));
     }
     let default = Space::default();
     let space = Space {

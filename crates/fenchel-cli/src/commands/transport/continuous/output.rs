@@ -21,6 +21,9 @@ pub struct Report<'a> {
     pub problem: &'a Problem,
     /// The file from which the run can go on.
     pub checkpoint: Option<&'a Path>,
+    /// What the method says of itself, for programs and for the terminal.
+    pub training: Option<serde_json::Value>,
+    pub rows: Vec<(&'static str, String)>,
     /// Files written.
     pub files: Vec<PathBuf>,
 }
@@ -35,6 +38,8 @@ struct Record<'a> {
     target_file: Option<SourceFile>,
     standardized: Option<&'a Standardized>,
     checkpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training: Option<&'a serde_json::Value>,
     files: Vec<String>,
 }
 
@@ -66,6 +71,7 @@ impl Report<'_> {
             target_file: self.problem.target_file,
             standardized: self.problem.standardized.as_ref(),
             checkpoint: self.checkpoint.map(|path| path.display().to_string()),
+            training: self.training.as_ref(),
             files: self.files.iter().map(|f| f.display().to_string()).collect(),
         })
     }
@@ -114,6 +120,7 @@ pub fn printed(report: &Report<'_>) -> String {
         ),
         ("potentials", potential(s)),
     ];
+    rows.extend(report.rows.iter().cloned());
     let file = |file: Option<SourceFile>| {
         file.map(|f| {
             let how = if f.streamed { "read where they are" } else { "in memory" };
@@ -155,7 +162,18 @@ fn status(s: &Solution) -> String {
 fn potential(s: &Solution) -> String {
     let mut text = match s.solver.as_str() {
         "samples" => "c-transforms of samples".to_owned(),
-        solver => solver.replacen("sgd", "kernel, by stochastic gradients on", 1),
+        solver => match solver.strip_prefix("network ") {
+            Some(network) => {
+                let (objective, rounds) = network.split_once(", rounds:").unwrap_or((network, "0"));
+                let rounds = match rounds {
+                    "0" => String::new(),
+                    "1" => ", then a round of Sinkhorn's iteration between samples".to_owned(),
+                    n => format!(", then {n} rounds of Sinkhorn's iteration between samples"),
+                };
+                format!("networks, by stochastic gradients on {objective}{rounds}")
+            }
+            None => solver.replacen("sgd", "kernel, by stochastic gradients on", 1),
+        },
     };
     if let Some(bandwidth) = s.bandwidth {
         text.push_str(&format!(", bandwidth {}", report::significant(bandwidth, 3)));
