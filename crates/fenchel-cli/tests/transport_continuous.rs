@@ -56,6 +56,13 @@ fn two_files_and_a_kernel() {
     assert!(result["bandwidth"].as_f64().unwrap() > 0.0);
     // Everything moves by 2: the cost without regularisation is about 4.
     assert!((result["bounds"]["upper"].as_f64().unwrap() - 4.0).abs() < 0.3, "{result}");
+    // Both densities are shaded, and draws are of the target.
+    let picture = place.read("k/coupling.svg");
+    assert!(
+        picture.matches("<image").count() == 2 && picture.matches("<circle").count() > 400,
+        "{}",
+        picture.len()
+    );
     let potentials = place.read("k/potentials.csv");
     assert!(potentials.starts_with("side,x,y,potential\nsource,"), "{}", &potentials[..60]);
     assert!(potentials.contains("\ntarget,"));

@@ -43,8 +43,7 @@ impl Scale {
     }
 
     /// The number at a share of the axis; the inverse of [`at`](Scale::at).
-    #[cfg(test)]
-    fn value(&self, share: f64) -> f64 {
+    pub fn value(&self, share: f64) -> f64 {
         let v = self.lower * (1.0 - share) + self.upper * share;
         if self.log { 10f64.powf(v) } else { v }
     }

@@ -1,7 +1,8 @@
 //! Charts: panels side by side, each with lines, bands and dots over two axes.
 
 use super::axes::{Axes, Scale};
-use super::drawing::{Anchor, Area, Drawing};
+use super::density::{Density, View};
+use super::drawing::{Anchor, Area, Drawing, Image};
 use super::legend::{Mark, legend};
 use super::palette::{INK, MUTED, Rgb};
 
@@ -122,12 +123,13 @@ pub struct Panel {
     y: Axis,
     series: Vec<Series>,
     legend: bool,
+    shade: Option<(Vec<f64>, Rgb)>,
 }
 
 impl Panel {
     /// An empty panel. Its title stands above, the label of y below the title.
     pub fn new(title: impl Into<String>, x: Axis, y: Axis) -> Self {
-        Panel { title: title.into(), x, y, series: Vec::new(), legend: true }
+        Panel { title: title.into(), x, y, series: Vec::new(), legend: true, shade: None }
     }
 
     /// Adds a line; the first is drawn first.
@@ -141,12 +143,24 @@ impl Panel {
         self
     }
 
+    /// With the density of points (x, y, x, y, …) behind, between linear axes, the denser the nearer to a colour.
+    pub fn shaded(mut self, points: Vec<f64>, colour: Rgb) -> Self {
+        self.shade = Some((points, colour));
+        self
+    }
+
     fn draw(&self, page: &mut Drawing, area: Area, id: &str) {
         let points = || self.series.iter().flat_map(|s| s.points.iter().copied());
         let bands = || self.series.iter().flat_map(|s| s.band.iter());
         let x = self.x.scale(points().map(|p| p.0));
         let y = self.y.scale(points().map(|p| p.1).chain(bands().flat_map(|b| [b.1, b.2])));
         let axes = Axes { area, x, y };
+        if let Some((points, colour)) = &self.shade {
+            let view = View { x: (x.value(0.0), x.value(1.0)), y: (y.value(0.0), y.value(1.0)) };
+            let (width, height) = (area.w.ceil() as usize, area.h.ceil() as usize);
+            let pixels = Density::estimate(points, None, view).image(view, *colour, (width, height));
+            page.image(Image { width, height, pixels, area });
+        }
         axes.grid(page);
         page.clip(area, id);
         // Places far outside would be numbers that no viewer takes.

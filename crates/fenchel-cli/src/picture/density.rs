@@ -1,5 +1,7 @@
 //! The density of a measure in the plane, estimated from its points.
 
+use super::palette::{Rgb, WHITE, from_linear, to_linear};
+
 /// A rectangle of the plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
@@ -50,6 +52,21 @@ impl Density {
             values.iter_mut().for_each(|v| *v /= largest);
         }
         Density { left, bottom, cell, columns, rows, values }
+    }
+
+    /// An image of it, from white to `colour`, in `width` by `height` pixels.
+    pub fn image(&self, view: View, colour: Rgb, (width, height): (usize, usize)) -> Vec<Rgb> {
+        let (paper, full) = (to_linear(WHITE), to_linear(colour));
+        let place =
+            |(low, high): (f64, f64), i: usize, n: usize| low + (high - low) * (i as f64 + 0.5) / n as f64;
+        let mut pixels = Vec::with_capacity(width * height);
+        for row in (0..height).rev() {
+            for column in 0..width {
+                let strength = self.at(place(view.x, column, width), place(view.y, row, height)).powf(0.7);
+                pixels.push(from_linear(std::array::from_fn(|k| paper[k] + (full[k] - paper[k]) * strength)));
+            }
+        }
+        pixels
     }
 
     /// The density at a point of the view, relative to the largest.

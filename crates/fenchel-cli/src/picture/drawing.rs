@@ -46,11 +46,11 @@ pub struct Image {
     pub area: Area,
 }
 
-/// A page: shapes over at most one image.
+/// A page: shapes over images.
 pub struct Drawing {
     width: f64,
     height: f64,
-    image: Option<Image>,
+    images: Vec<Image>,
     shapes: Vec<Primitive>,
     /// Definitions of the clipping areas, for SVG.
     clips: Vec<String>,
@@ -59,12 +59,12 @@ pub struct Drawing {
 impl Drawing {
     /// An empty white page.
     pub fn new(width: f64, height: f64) -> Self {
-        Drawing { width, height, image: None, shapes: Vec::new(), clips: Vec::new() }
+        Drawing { width, height, images: Vec::new(), shapes: Vec::new(), clips: Vec::new() }
     }
 
     /// Puts an image under all shapes.
     pub fn image(&mut self, image: Image) {
-        self.image = Some(image);
+        self.images.push(image);
     }
 
     /// A straight line.
@@ -193,22 +193,23 @@ impl Drawing {
         self.shapes.push(Primitive::ClipEnd);
     }
 
-    fn scene(&self, under: Option<Primitive>) -> Scene {
+    fn scene(&self, under: Vec<Primitive>) -> Scene {
         let mut scene = Scene::new(self.width, self.height);
         scene.background_color = Some("#ffffff".to_owned());
         scene.font_family = Some("DejaVu Sans, Verdana, Arial, sans-serif".to_owned());
         scene.defs.clone_from(&self.clips);
-        scene.elements = under.into_iter().chain(self.shapes.iter().cloned()).collect();
+        scene.elements = under;
+        scene.elements.extend(self.shapes.iter().cloned());
         scene
     }
 
-    /// The page as SVG, its image inside.
+    /// The page as SVG, its images inside.
     pub fn svg(&self) -> Result<String, Failure> {
-        let mut svg = SvgBackend::new().render_scene(&self.scene(None));
+        let mut svg = SvgBackend::new().render_scene(&self.scene(Vec::new()));
         // A view box makes the page scale with the place it is shown in.
         let viewbox = format!("<svg viewBox=\"0 0 {} {}\" ", self.width, self.height);
         svg = svg.replacen("<svg ", &viewbox, 1);
-        if let Some(image) = &self.image {
+        for image in self.images.iter().rev() {
             let Area { x, y, w, h } = image.area;
             let data = base64(&encode_png(image)?);
             let tag = format!(
@@ -224,7 +225,7 @@ impl Drawing {
 
     /// The page as PNG, two pixels a unit.
     pub fn png(&self) -> Result<Vec<u8>, Failure> {
-        let under = self.image.as_ref().map(pixels_as_rects);
+        let under = self.images.iter().map(pixels_as_rects).collect();
         let mut scene = self.scene(under);
         scene.elements.iter_mut().for_each(scale_dashes);
         kuva::PngBackend::new()

@@ -1,6 +1,6 @@
 //! Pictures of a result, as SVG and PNG.
 //!
-//! A [`Drawing`] is a list of shapes plus at most one shaded image; `axes` turns numbers into places on the page,
+//! A [`Drawing`] is a list of shapes over shaded images; `axes` turns numbers into places on the page,
 //! `convergence` and `cells` compose the pictures of a solve, `shade` computes the image of the second, [`Losses`] is the
 //! histogram of a robust fit, [`Grid`] images in rows and columns, [`Chart`] draws any other lines, one panel beside the other.
 

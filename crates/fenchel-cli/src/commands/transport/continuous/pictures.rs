@@ -4,7 +4,6 @@ use super::super::args::Args;
 use super::output::Report;
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, Drawing, Grid, LINES, Panel, Series, Style};
-use crate::report;
 use fenchel::measure::{Design, Source, draw_points};
 use fenchel::transport::continuous::Coupling;
 
@@ -23,8 +22,13 @@ const ARROWS: usize = 200;
 const SHOWN: usize = 8;
 const DRAWS: usize = 5;
 
-/// Colour of what lies below: light grey.
+/// Places in the plane whose mass is followed, and draws for each.
+const FOLLOWED: usize = 4;
+const DRAWN: usize = 60;
+
+/// Colours of lines that are many, and of the largest density.
 const FAINT: [u8; 3] = [200, 200, 200];
+const SHADE: [u8; 3] = [150, 180, 215];
 
 /// Stream of the random numbers behind pictures; the result does not depend on it.
 const PURPOSE: u64 = u64::MAX;
@@ -59,12 +63,7 @@ fn line(report: &Report<'_>, args: &Args) -> Result<Drawing> {
     let name = &report.problem.names[0];
     let xs = sample(&**problem.source(), SAMPLE, args, PURPOSE)?;
     let ys = sample(&**problem.target(), SAMPLE, args, PURPOSE - 1)?;
-    let range = |points: &[f64]| {
-        let mut sorted = points.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        (sorted[sorted.len() / 500], sorted[sorted.len() - 1 - sorted.len() / 500])
-    };
-    let ((x0, x1), (y0, y1)) = (range(&xs), range(&ys));
+    let ((x0, x1), (y0, y1)) = (middle(xs.clone()), middle(ys.clone()));
     let mut densities = Panel::new("Measures", Axis::linear(name), Axis::linear("density"));
     let (low, high) = (x0.min(y0), x1.max(y1));
     for (k, (label, points)) in [("source", &xs), ("target", &ys)].into_iter().enumerate() {
@@ -133,32 +132,80 @@ fn histogram(points: &[f64], low: f64, high: f64) -> Vec<(f64, f64)> {
     counts.iter().enumerate().map(|(i, n)| (low + (i as f64 + 0.5) * width, f64::from(*n) * scale)).collect()
 }
 
-/// Points of both sides, and lines from points of the source to the mean of where their mass goes.
+/// Densities, where the mass of some places goes, and the map.
 fn plane(report: &Report<'_>, args: &Args) -> Result<Drawing> {
     let problem = &report.problem.continuous;
     let names = &report.problem.names;
-    let xs = sample(&**problem.source(), ARROWS, args, PURPOSE)?;
-    let ys = sample(&**problem.target(), 1500, args, PURPOSE - 1)?;
-    let dots = |points: &[f64]| points.chunks_exact(2).map(|p| (p[0], p[1])).collect::<Vec<_>>();
+    let xs = sample(&**problem.source(), SAMPLE, args, PURPOSE)?;
+    let ys = sample(&**problem.target(), SAMPLE, args, PURPOSE - 1)?;
+    let ends = |points: &[f64]| [0, 1].map(|k| middle(points.iter().skip(k).step_by(2).copied().collect()));
+    let (of_source, of_target) = (ends(&xs), ends(&ys));
+    let both = [0, 1].map(|k| (of_source[k].0.min(of_target[k].0), of_source[k].1.max(of_target[k].1)));
+    let panel = |title: &str, ends: [(f64, f64); 2]| {
+        let [x, y] = [0, 1].map(|k| {
+            let (low, high) = ends[k];
+            let room = 0.04 * (high - low);
+            Axis::linear(&names[k]).over(low - room, high + room)
+        });
+        Panel::new(title, x, y)
+    };
     let dot = |colour| Style { width: 0.0, dots: true, ..Style::line(colour) };
-    let s = report.solution;
-    let [_, lower, upper] = report::estimate(s.value, s.interval.lower, s.interval.upper);
-    let title = format!("Where mass goes, in the mean; value in [{lower}, {upper}]");
-    let mut panel = Panel::new(title, Axis::linear(&names[0]), Axis::linear(&names[1]));
-    panel.add(Series::new("target", dot(FAINT), dots(&ys)));
-    let mut ends = Vec::new();
-    for x in xs.chunks_exact(2) {
+    let mut source = panel("Source, and some places", of_source).shaded(xs.clone(), SHADE);
+    let mut target = panel("Target, and draws of where their mass goes", of_target).shaded(ys, SHADE);
+    let colours = LINES.iter().skip(1);
+    for (k, (x, colour)) in spread(&xs, FOLLOWED).into_iter().zip(colours).enumerate() {
+        source.add(Series::new("", dot(*colour), vec![(x[0], x[1])]));
+        let draws = report.coupling.conditional(&x, DRAWN, args.seed.wrapping_add(k as u64))?;
+        let draws = draws.chunks_exact(2).map(|y| (y[0], y[1])).collect();
+        target.add(Series::new("", dot(*colour), draws));
+    }
+    let mut map = panel("The map: from source to the mean of y", both);
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    for x in xs.chunks_exact(2).take(ARROWS) {
         let mut y = [0.0; 2];
         report.coupling.barycentric(x, &mut y)?;
-        let style = Style { width: 0.8, ..Style::line(LINES[0]) };
-        panel.add(Series::new("", style, vec![(x[0], x[1]), (y[0], y[1])]));
+        let style = Style { width: 0.8, ..Style::line(FAINT) };
+        map.add(Series::new("", style, vec![(x[0], x[1]), (y[0], y[1])]));
+        starts.push((x[0], x[1]));
         ends.push((y[0], y[1]));
     }
-    panel.add(Series::new("source", dot(LINES[0]), dots(&xs)));
-    panel.add(Series::new("mean of the target given a source point", dot(LINES[1]), ends));
-    let mut chart = Chart::new(1, 640.0, 560.0);
-    chart.add(panel);
+    map.add(Series::new("x", dot(LINES[0]), starts));
+    map.add(Series::new("mean of y given x", dot(LINES[1]), ends));
+    let mut chart = Chart::new(3, 340.0, 340.0);
+    [source, target, map].into_iter().for_each(|panel| chart.add(panel));
     Ok(chart.draw())
+}
+
+/// The range of all but a few in a thousand.
+fn middle(mut numbers: Vec<f64>) -> (f64, f64) {
+    numbers.sort_by(f64::total_cmp);
+    let few = numbers.len() / 500;
+    (numbers[few], numbers[numbers.len() - 1 - few])
+}
+
+/// Some of the first points, far from one another but not at the edge.
+fn spread(points: &[f64], n: usize) -> Vec<[f64; 2]> {
+    let [horizontal, vertical] = [0, 1].map(|k| {
+        let mut line: Vec<f64> = points.iter().skip(k).step_by(2).copied().collect();
+        line.sort_by(f64::total_cmp);
+        let ninth = line.len() / 9;
+        (line[ninth], line[line.len() - 1 - ninth])
+    });
+    let share = |v: f64, (low, high): (f64, f64)| if high > low { (v - low) / (high - low) } else { 0.5 };
+    let place = |x: &[f64]| [share(x[0], horizontal), share(x[1], vertical)];
+    let inner = |x: &&[f64]| place(x).iter().all(|s| (0.0..=1.0).contains(s));
+    let candidates: Vec<&[f64]> = points.chunks_exact(2).take(ARROWS).filter(inner).collect();
+    let mut found: Vec<[f64; 2]> = Vec::new();
+    let apart = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
+    for _ in 0..n.min(candidates.len()) {
+        let nearest =
+            |x: &[f64]| found.iter().map(|y| apart(place(x), place(y))).fold(f64::INFINITY, f64::min);
+        // The first one is where the middle is.
+        let score = |x: &[f64]| if found.is_empty() { -apart(place(x), [0.5; 2]) } else { nearest(x) };
+        let best = candidates.iter().max_by(|a, b| score(a).total_cmp(&score(b)));
+        found.extend(best.map(|x| [x[0], x[1]]));
+    }
+    found
 }
 
 /// Images of the source, the mean of where each goes, and draws of that.
