@@ -14,12 +14,7 @@ from fenchel.errors import InvalidInputError, InvalidTypeError, ShapeError, Unkn
 torch = pytest.importorskip("torch")
 ft = pytest.importorskip("fenchel.torch")
 
-#: Older versions neither look into such operators nor go round them.
-needs_operators = pytest.mark.skipif(
-    not hasattr(torch.library, "register_vmap"), reason="torch.compile and vmap need PyTorch 2.5"
-)
-#: The compiler of some versions warns of itself.
-quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+from versions import needs_operators, quiet  # noqa: E402
 
 ALL = [
     "kl",

@@ -17,12 +17,7 @@ from fenchel.errors import InvalidInputError, InvalidTypeError, ShapeError
 torch = pytest.importorskip("torch")
 ft = pytest.importorskip("fenchel.torch")
 
-#: Older versions neither look into such operators nor go round them.
-needs_operators = pytest.mark.skipif(
-    not hasattr(torch.library, "register_vmap"), reason="torch.compile and vmap need PyTorch 2.5"
-)
-#: The compiler of some versions warns of itself.
-quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+from versions import needs_operators, quiet  # noqa: E402
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_pytorch.py"
 CHAPTER = Path(__file__).parents[2] / "docs" / "pytorch.md"

@@ -15,10 +15,9 @@ from generators import conjugate_slope, f
 torch = pytest.importorskip("torch")
 ft = pytest.importorskip("fenchel.torch")
 
-NAMES = ["kl", "safe-kl:0.1", "safe-kl-centered:0.3", "chi2", "tsallis:1.5", "hyperbolic", "kl-cvar:0.3"]
+from versions import quiet  # noqa: E402
 
-needs_operators = pytest.mark.skipif(not hasattr(torch.library, "register_vmap"), reason="torch.compile needs PyTorch 2.5")
-quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+NAMES = ["kl", "safe-kl:0.1", "safe-kl-centered:0.3", "chi2", "tsallis:1.5", "hyperbolic", "kl-cvar:0.3"]
 
 
 def batch(seed=0, n=6, m=9):
@@ -93,7 +92,6 @@ def test_safe_gradients_are_bounded(dtype):
     assert ft.DualTransportLoss("kl", 1e-3)(u, v, torch.ones(5, 3, dtype=dtype)).isinf()
 
 
-@needs_operators
 @quiet
 @pytest.mark.parametrize("make", [lambda: ft.DualTransportLoss("chi2", 0.7), lambda: ft.SafeTransportLoss(0.1, 0.7)])
 def test_compiled_in_one_piece(make):

@@ -48,8 +48,8 @@ fn lists_what_there_is() {
     once.dedup();
     assert_eq!(once.len(), names.len());
     let list = Place::new().run(&["reproduce"]).out;
-    let takes: Vec<&str> = list.lines().filter(|l| l.ends_with("takes --data")).collect();
-    assert!(takes.len() == 1 && takes[0].contains("robust-regression"), "{list}");
+    let takes = |what: &str| list.lines().filter(|l| l.contains(&format!("--data takes {what}"))).count();
+    assert!(takes("a table") == 1 && takes("nothing") == 0, "{list}");
     let help = Place::new().run(&["reproduce", "--help"]).out;
     assert!(help.contains("--quick") && help.contains("index.html") && !help.contains("tiny"), "{help}");
 }
@@ -67,7 +67,7 @@ fn refuses_in_the_users_terms() {
     place.refused(&["reproduce", "table-1", "--quick", "--tiny"], &["--quick"]);
     place.refused(
         &["reproduce", "robust-regression", "table-1", "--data", "houses.csv"],
-        &["--data", "table-1 takes no table", "robust-regression"],
+        &["--data", "table-1 takes nothing", "robust-regression a table"],
     );
     place.refused(&["reproduce", "robust-regression", "--target", "y"], &["--data"]);
     place.refused(&["reproduce", "--data", "houses.csv"], &["NAME"]);

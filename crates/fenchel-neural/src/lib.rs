@@ -41,10 +41,12 @@
 pub mod network;
 pub mod optimiser;
 pub mod robust;
-mod runs;
 pub mod transport;
 
 pub use burn;
+
+/// How often a training asks its observer.
+pub(crate) const EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What streams of random numbers are for, apart from those of the engine.
 pub(crate) mod purpose {

@@ -221,6 +221,11 @@ fn runs_end() {
     let trained = transport.train(networks(), &settings, &mut Silent).unwrap();
     assert_eq!(trained.status, Status::Stalled);
     assert!(trained.steps < 1000);
+    // So does a certificate.
+    let (solution, _) = transport.certify(&trained, &continuous::Settings::default(), &mut { stop }).unwrap();
+    assert!(!solution.status.is_converged() && solution.interval.lower <= exact(1, 0.3));
+    let bias = transport.bias(&trained.v, &continuous::Settings::default(), &mut { stop }).unwrap();
+    assert!(bias.measured > 0.0 && bias.error.is_finite());
     // What is returned did best.
     let trained = transport.train(networks(), &quick(400), &mut Silent).unwrap();
     let most = trained.history.iter().fold(f64::NEG_INFINITY, |most, point| most.max(point.value));

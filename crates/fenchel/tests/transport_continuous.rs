@@ -464,6 +464,26 @@ fn goes_on_to_the_same_bits() {
     }
 }
 
+/// So does a certificate, which says what ended it.
+#[test]
+fn certificates_stop_when_asked() {
+    let (value, _) = closed_form(2, (0.0, 1.0), (1.0, 0.5), 0.1);
+    let problem = problem(gaussian(2, 0.0, 1.0), gaussian(2, 1.0, 0.5), "kl", 0.1);
+    let wave = || Arc::new(Wave { dim: 2, height: 0.1, frequency: 1.0 });
+    let certified = |settings: Settings, observer: &mut dyn Observer| {
+        let (solution, _) = problem.certify(wave(), "wave", &settings, observer).unwrap();
+        assert!(solution.interval.lower <= value && value <= solution.interval.upper);
+        solution.status
+    };
+    let short = Settings { max_seconds: Some(1e-3), ..Settings::default() };
+    assert_eq!(certified(short, &mut Silent), Status::MaxTime);
+    let mut stop = |_: &Progress<'_>| Flow::Stop;
+    assert_eq!(certified(Settings::default(), &mut stop), Status::Interrupted);
+    let small = Settings { max_samples: 256, ..Settings::default() };
+    assert_eq!(certified(small, &mut Silent), Status::MaxIterations);
+    assert_eq!(certified(Settings { threads: Some(1), ..small }, &mut Silent), Status::MaxIterations);
+}
+
 #[test]
 fn couplings_are_kept_to_the_bit() {
     let directory = tempfile::tempdir().unwrap();

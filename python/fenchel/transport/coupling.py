@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, NamedTuple
 
@@ -13,8 +12,8 @@ from .. import _engine
 from .._runs import Seed, seed_number
 from .._values import whole
 from ..errors import ShapeError
-from ._inputs import CostFunction, cost, rows
-from .result import Bounds, Interval, ends, made_directory
+from ._inputs import CostFunction, rows
+from .result import Solved, made_directory
 
 __all__ = ["ContinuousResult", "Marginal", "Marginals", "Stage"]
 
@@ -47,7 +46,7 @@ class Stage(NamedTuple):
     """Estimate of how far that is below the optimum; None where the method has none."""
 
 
-class ContinuousResult:
+class ContinuousResult(Solved):
     """A coupling of two measures, made by :func:`~fenchel.transport.continuous` or :func:`~fenchel.transport.certify`.
 
     Numbers are in units of the cost. ``status`` is ``"converged"`` only if the interval, found on samples that the solver had not
@@ -101,15 +100,12 @@ class ContinuousResult:
     array([1., 1., 1.])
     """
 
+    _engine_class = _engine.ContinuousSolution
+
     def __init__(self, solution: _engine.ContinuousSolution, cost_function: CostFunction | None = None) -> None:
-        self._solution = solution
+        super().__init__(solution, cost_function)
+        record = self._record
         self._coupling = solution.coupling()
-        self._cost_function = cost_function
-        record: dict[str, Any] = json.loads(solution.record())
-        self.status: str = record["status"]
-        self.value: float = _or(-np.inf, record["value"])
-        self.interval = Interval(*ends(record["interval"]))
-        self.bounds = Bounds(*ends(record["bounds"]))
         self.gap: float = _or(np.inf, record["gap"])
         self.marginal_error = Marginals(*(_marginal(record["marginal_error"][side]) for side in ("source", "target")))
         self.history = [
@@ -118,23 +114,9 @@ class ContinuousResult:
         self.temperature: float = record["lambda"]
         self.bandwidth: float | None = record["bandwidth"]
         self.step: float | None = record["step"]
-        self.samples: int = record["samples"]
-        self.seconds: float = record["seconds"]
-        self.tolerance: float = record["tolerance"]
-        self.cost_spread: float = record["cost_spread"]
-        self.divergence: str = record["divergence"]
-        self.cost: str = record["cost"]
-        self.source: str = record["source"]
         self.target: str = record["target"]
-        self.solver: str = record["solver"]
-        self.seed: int = record["seed"]
         self.sources: NDArray[np.float64] = self._coupling.sources()
         self.targets: NDArray[np.float64] = self._coupling.targets()
-
-    @property
-    def converged(self) -> bool:
-        """Whether the tolerance was reached and verified."""
-        return self.status == "converged"
 
     def __repr__(self) -> str:
         return (
@@ -311,17 +293,6 @@ class ContinuousResult:
         from . import _plots
 
         return _plots.coupling(self, ax)
-
-    def __getstate__(self) -> dict[str, Any]:
-        result, coupling = self._solution.to_json()
-        return {"result": result, "coupling": coupling, "cost": self._cost_function}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        function = state["cost"]
-        own = None if function is None else cost(function)
-        self.__init__(  # type: ignore[misc]
-            _engine.ContinuousSolution.from_json(state["result"], state["coupling"], own), function
-        )
 
 
 def _or(infinite: float, number: float | None) -> float:

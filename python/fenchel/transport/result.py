@@ -56,7 +56,48 @@ class HistoryPoint(NamedTuple):
     marginal_chi2: float
 
 
-class SemiDiscreteResult:
+class Solved:
+    """What every result of transport has: how the run ended, the value with its bounds, what was solved; and its way into a pickle."""
+
+    def __init__(self, solution: Any, cost_function: CostFunction | None) -> None:
+        self._solution = solution
+        self._cost_function = cost_function
+        record: dict[str, Any] = json.loads(solution.record())
+        self._record = record
+        self.status: str = record["status"]
+        self.value: float = -np.inf if record["value"] is None else record["value"]
+        self.interval = Interval(*ends(record["interval"]))
+        self.bounds = Bounds(*ends(record["bounds"]))
+        self.samples: int = record["samples"]
+        self.seconds: float = record["seconds"]
+        self.tolerance: float = record["tolerance"]
+        self.cost_spread: float = record["cost_spread"]
+        self.divergence: str = record["divergence"]
+        self.cost: str = record["cost"]
+        self.source: str = record["source"]
+        self.solver: str = record["solver"]
+        self.seed: int = record["seed"]
+
+    @property
+    def converged(self) -> bool:
+        """Whether the tolerance was reached and verified."""
+        return self.status == "converged"
+
+    def __getstate__(self) -> dict[str, Any]:
+        result, plan = self._solution.to_json()
+        return {"result": result, "plan": plan, "cost": self._cost_function}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        function = state["cost"]
+        own = None if function is None else cost(function)
+        solution = self._engine_class.from_json(state["result"], state["plan"], own)
+        self.__init__(solution, function)  # type: ignore[misc]
+
+    #: The extension's class of what was found.
+    _engine_class: Any
+
+
+class SemiDiscreteResult(Solved):
     """A solved semi-discrete transport problem, made by :func:`~fenchel.transport.semidiscrete`.
 
     Numbers are in units of the cost. ``status`` is ``"converged"`` only if the tolerance was verified on samples that the solver
@@ -98,16 +139,13 @@ class SemiDiscreteResult:
         For ``solver="asgd"``: the bounds on the error that theory gives, and what they rest on.
     """
 
+    _engine_class = _engine.Solution
+
     def __init__(self, solution: _engine.Solution, cost_function: CostFunction | None = None) -> None:
-        self._solution = solution
+        super().__init__(solution, cost_function)
+        record = self._record
         self._plan = solution.plan()
-        self._cost_function = cost_function
-        record: dict[str, Any] = json.loads(solution.record())
-        self.status: str = record["status"]
         self.certified: str = record["certified"]
-        self.value: float = record["value"]
-        self.interval = Interval(*ends(record["interval"]))
-        self.bounds = Bounds(*ends(record["bounds"]))
         self.marginal_error = MarginalError(**record["marginal_error"])
         self.history = [
             HistoryPoint(temperature=point.pop("lambda"), **point) for point in record["history"]
@@ -115,24 +153,10 @@ class SemiDiscreteResult:
         self.temperature: float | None = record["lambda"]
         self.smoothing: float | None = record["smoothing"]
         self.regularisation_gap: float | None = record["regularisation_gap"]
-        self.samples: int = record["samples"]
         self.pairs: int = record["pairs"]
         self.all_pairs: int = record["all_pairs"]
-        self.seconds: float = record["seconds"]
-        self.tolerance: float = record["tolerance"]
-        self.cost_spread: float = record["cost_spread"]
-        self.divergence: str = record["divergence"]
-        self.cost: str = record["cost"]
-        self.source: str = record["source"]
-        self.solver: str = record["solver"]
-        self.seed: int = record["seed"]
         self.asgd: dict[str, Any] | None = record["asgd"]
         self.potential: NDArray[np.float64] = solution.potential()
-
-    @property
-    def converged(self) -> bool:
-        """Whether the tolerance was reached and verified."""
-        return self.status == "converged"
 
     def __repr__(self) -> str:
         return (
@@ -256,17 +280,6 @@ class SemiDiscreteResult:
         from ._plots import cells
 
         return cells(self, source, target, ax)
-
-    def __getstate__(self) -> dict[str, Any]:
-        result, plan = self._solution.to_json()
-        return {"result": result, "plan": plan, "cost": self._cost_function}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        function = state["cost"]
-        own = None if function is None else cost(function)
-        self.__init__(  # type: ignore[misc]
-            _engine.Solution.from_json(state["result"], state["plan"], own), function
-        )
 
 
 def ends(record: dict[str, float | None]) -> tuple[float, float]:

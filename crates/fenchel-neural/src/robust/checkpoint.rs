@@ -3,14 +3,16 @@
 use super::Examples;
 use super::training::{Run, State};
 use crate::network::{Network, parameters};
-use crate::runs::{Fingerprint, Saved, bytes};
 use fenchel::Result;
-use fenchel::optim::Digest;
+use fenchel::optim::{Digest, Fingerprint, Saved, of_another};
 use fenchel::robust::Strength;
 use std::path::Path;
 
 /// The first bytes; the number is that of the format.
 const MARK: &[u8] = b"fenchel network training 1\n";
+
+/// What a state is of, and what must be the same.
+const OF: (&str, &str) = ("training", "network, examples and settings");
 
 /// Where a training can go on.
 ///
@@ -30,7 +32,7 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        Ok(Checkpoint(Saved::from_bytes(MARK, place.as_ref(), bytes)?))
+        Ok(Checkpoint(Saved::from_bytes(MARK, place, bytes)?))
     }
 
     /// Seconds that the training had taken.
@@ -57,7 +59,7 @@ impl Saver {
 
     /// The bytes that [`Checkpoint::from_bytes`] takes.
     pub(super) fn bytes(&self, seconds: f64, state: &State) -> Vec<u8> {
-        bytes(MARK, &self.fingerprint, seconds, state)
+        Saved::bytes(MARK, &self.fingerprint, seconds, state)
     }
 
     /// The state; refuses that of another training.
@@ -65,7 +67,10 @@ impl Saver {
         let state = &checkpoint.0.state;
         let fits = state.moving.parameters.len() == self.parameters
             && state.moving.optimiser.parameters() == self.parameters;
-        let state = checkpoint.0.open(&self.fingerprint, fits, "network, examples and settings")?;
+        if !fits {
+            return Err(of_another(OF, "the number of parameters"));
+        }
+        checkpoint.0.check(&self.fingerprint, OF)?;
         Ok(state.clone())
     }
 }

@@ -1,5 +1,6 @@
 //! How far safe transport can be from entropic transport.
 
+use super::certificate::progress;
 use super::pairs::{Table, mean};
 use super::settings::{Pairs, Settings};
 use super::training::Run;
@@ -7,17 +8,17 @@ use super::{NeuralTransport, Objective};
 use crate::purpose;
 use fenchel::divergence::Divergence;
 use fenchel::measure::{Design, PointCloud};
-use fenchel::optim::Observer;
+use fenchel::optim::{Loop, Observer};
 use fenchel::transport::continuous::{self, CTransform, Potential, Solution};
 use fenchel::{Error, Result};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Independent samples of the target, of the source, and of their pairs, with Student's t for them.
+/// Independent samples of the target, of the source, and of their pairs, with Student's t for two of them and more.
 const TARGETS: usize = 2048;
 const SOURCES: usize = 512;
 const REPLICATES: usize = 8;
-const QUANTILE: f64 = 2.365;
+const QUANTILES: [f64; REPLICATES - 1] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365];
 
 /// A bound on W_safe − W, transport regularised by safe KL less transport regularised by KL; [`NeuralTransport::bias`] measures it.
 ///
@@ -73,12 +74,17 @@ pub(super) fn bias(
     let problem = &transport.problem;
     let safe = problem.with_divergence(transport.divergence.clone())?;
     let name = format!("network {}", transport.objective);
-    let (safe, _) = safe.certify(v.clone(), name, settings, observer)?;
+    let (safe, _) = safe.certify(v.clone(), name, settings, &mut *observer)?;
+    let mut control = Loop::resumed(settings.max_seconds, safe.seconds, observer);
     let own = Settings { seed: settings.seed, ..Settings::default() };
     let run = Run::new(transport, &own)?;
     let dim = v.dim();
-    let mut found = [0.0; REPLICATES];
-    for (r, found) in found.iter_mut().enumerate() {
+    let mut found = Vec::with_capacity(REPLICATES);
+    for r in 0..REPLICATES {
+        let ended = control.check(&progress(r as f64 / REPLICATES as f64, settings));
+        if r >= 2 && ended.is_some() {
+            break;
+        }
         let [mut xs, ys] = run.points(Design::Iid, purpose::BIAS + r as u64, 0, TARGETS)?;
         xs.truncate(SOURCES * dim);
         let vs = v.values(&ys)?;
@@ -94,10 +100,10 @@ pub(super) fn bias(
         let us = transformed(all.clone(), &run.dual.divergence)?;
         let table = Table::new(&**problem.cost(), dim, &xs, &ys, Pairs::All)?;
         let of_safe = run.dual.lambda * run.dual.penalty(&table, &us, &vs) - mean(&us);
-        *found = 2.0 * kl(all)? - halves - of_safe;
+        found.push(2.0 * kl(all)? - halves - of_safe);
     }
     let measured = mean(&found);
     let squares: f64 = found.iter().map(|d| (d - measured).powi(2)).sum();
-    let error = QUANTILE * (squares / (REPLICATES * (REPLICATES - 1)) as f64).sqrt();
+    let error = QUANTILES[found.len() - 2] * (squares / (found.len() * (found.len() - 1)) as f64).sqrt();
     Ok(Bias { measured, error, safe })
 }

@@ -8,6 +8,7 @@ use crate::purpose;
 use fenchel::Result;
 use fenchel::cost::Transposed;
 use fenchel::measure::{Design, PointCloud};
+use fenchel::optim::{Loop, Progress};
 use fenchel::transport::continuous::{self, CTransform, Potential};
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub(super) fn better(
     transport: &NeuralTransport,
     v: Arc<dyn Potential>,
     settings: &continuous::Settings,
+    control: &mut Loop<'_>,
 ) -> Result<Arc<dyn Potential>> {
     let own = Settings { seed: settings.seed, ..Settings::default() };
     let run = Run::new(transport, &own)?;
@@ -51,7 +53,10 @@ pub(super) fn better(
     };
     let (mut u, mut most) = judged(&*v)?;
     let (mut best, mut idle) = (v, 0);
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        if control.check(&progress(round as f64 / ROUNDS as f64, settings)).is_some() {
+            break;
+        }
         let next = transformed(&xs, u.values(&xs)?, true)?;
         let value;
         (u, value) = judged(&next)?;
@@ -65,4 +70,10 @@ pub(super) fn better(
         }
     }
     Ok(best)
+}
+
+/// What is said while a certificate is prepared.
+pub(super) fn progress(fraction: f64, settings: &continuous::Settings) -> Progress<'static> {
+    let target = settings.tolerance;
+    Progress { phase: "certifying", fraction, samples: 0, error: f64::NAN, target, iterate: &[] }
 }

@@ -3,10 +3,9 @@
 use super::training::{Run, State};
 use crate::network::{Network, parameters};
 use crate::purpose;
-use crate::runs::{Fingerprint, Saved, bytes};
 use fenchel::Result;
 use fenchel::measure::Design;
-use fenchel::optim::Digest;
+use fenchel::optim::{Fingerprint, Saved, digest, of_another};
 use std::path::Path;
 
 /// The first bytes; the number is that of the format.
@@ -14,6 +13,9 @@ const MARK: &[u8] = b"fenchel potential training 1\n";
 
 /// Points of either side that measures are known by.
 const KNOWN: usize = 64;
+
+/// What a state is of, and what must be the same.
+const OF: (&str, &str) = ("training", "networks, problem and settings");
 
 /// Where a training of potentials can go on.
 ///
@@ -33,7 +35,7 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        Ok(Checkpoint(Saved::from_bytes(MARK, place.as_ref(), bytes)?))
+        Ok(Checkpoint(Saved::from_bytes(MARK, place, bytes)?))
     }
 
     /// Seconds that the training had taken.
@@ -60,7 +62,7 @@ impl Saver {
 
     /// The bytes that [`Checkpoint::from_bytes`] takes.
     pub(super) fn bytes(&self, seconds: f64, state: &State) -> Vec<u8> {
-        bytes(MARK, &self.fingerprint, seconds, state)
+        Saved::bytes(MARK, &self.fingerprint, seconds, state)
     }
 
     /// The state; refuses that of another training.
@@ -71,7 +73,11 @@ impl Saver {
             && state.walks.iter().all(|walk| {
                 walk.parameters.len() == self.parameters && walk.optimiser.parameters() == self.parameters
             });
-        Ok(checkpoint.0.open(&self.fingerprint, fits, "networks, problem and settings")?.clone())
+        if !fits {
+            return Err(of_another(OF, "the number of parameters"));
+        }
+        checkpoint.0.check(&self.fingerprint, OF)?;
+        Ok(state.clone())
     }
 }
 
@@ -79,19 +85,14 @@ impl Saver {
 fn fingerprint<U: Network, V: Network>(run: &Run<'_>, (u, v): &(U, V)) -> Result<Fingerprint> {
     let (problem, settings) = (&run.transport.problem, run.settings);
     let [xs, ys] = run.points(Design::Iid, purpose::PILOT, 0, KNOWN)?;
-    let digest = |points: &[f64]| {
-        let mut digest = Digest::default();
-        points.iter().for_each(|x| digest.word(x.to_bits()));
-        format!("#{:016x}", digest.finish())
-    };
     let entries = [
         ("the version of fenchel", env!("CARGO_PKG_VERSION").to_owned()),
         ("the network of u", u.description()),
         ("the network of v", v.description()),
         ("the source", problem.source().name()),
         ("the target", problem.target().name()),
-        ("the points of the source", digest(&xs)),
-        ("the points of the target", digest(&ys)),
+        ("the points of the source", digest(&[&xs])),
+        ("the points of the target", digest(&[&ys])),
         ("the cost", problem.cost().name()),
         ("the divergence", problem.divergence().name()),
         ("λ", run.dual.lambda.to_string()),

@@ -67,12 +67,16 @@ pub use settings::{Pairs, Settings};
 
 use crate::network::{Mlp, Network};
 use fenchel::divergence::Divergence;
-use fenchel::optim::{Observer, Status};
+use fenchel::optim::{Loop, Observer, Status};
 use fenchel::transport::continuous::{self, Continuous, Coupling, HistoryPoint, Potential, Solution};
 use fenchel::{Error, Result};
 use pairs::{Dual, Table};
 use std::sync::Arc;
 use training::Run;
+
+/// Share of the time of a certificate that rounds of Sinkhorn's iteration may take, and seconds that are left to the rest in any case.
+const ROUNDS: f64 = 0.3;
+const LEAST: f64 = 1e-3;
 
 /// A problem and what networks ascend for it.
 #[derive(Debug, Clone)]
@@ -245,16 +249,21 @@ impl NeuralTransport {
     ) -> Result<(Solution, Coupling)> {
         let name = format!("network {}", self.objective);
         settings.validate()?;
-        let v = certificate::better(self, Arc::new(trained.v.clone()), settings)?;
-        let (mut solution, coupling) = self.problem.certify(v, name, settings, observer)?;
-        solution.seconds += trained.seconds;
+        let mut control = Loop::new(settings.max_seconds.map(|seconds| ROUNDS * seconds), &mut *observer);
+        let v = certificate::better(self, Arc::new(trained.v.clone()), settings, &mut control)?;
+        let before = control.seconds();
+        let max_seconds = settings.max_seconds.map(|seconds| (seconds - before).max(LEAST));
+        let settings = continuous::Settings { max_seconds, ..*settings };
+        let (mut solution, coupling) = self.problem.certify(v, name, &settings, observer)?;
+        solution.seconds += trained.seconds + before;
         solution.samples += trained.history.last().map_or(0, |point| point.samples);
         solution.step = trained.rate;
         solution.history = trained.history.iter().map(Point::of_solution).collect();
         Ok((solution, coupling))
     }
 
-    /// A bound on how far the value of safe transport is from that of KL, measured at v: [`Bias`] has the formula.
+    /// A bound on how far the value of safe transport is from that of KL, measured at v: [`Bias`] has the formula. Stopped, it makes do with two
+    /// samples.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] unless the objective is safe; else as [`Continuous::certify`].

@@ -4,10 +4,12 @@
 //! result is decided there and nowhere else, from the test that ended the run.
 
 mod memory;
+mod saved;
 mod sealed;
 mod watch;
 
 pub use memory::Memory;
+pub use saved::{Fingerprint, Saved, digest, of_another};
 pub use sealed::{Digest, of_another_version, sealed, unsealed};
 pub(crate) use watch::Watch;
 
@@ -117,6 +119,16 @@ pub fn checked_seconds(max_seconds: Option<f64>) -> Result<()> {
         Some(seconds) => Err(Error::invalid("max_seconds", seconds, "a number of at least 0")),
         None => Ok(()),
     }
+}
+
+/// Does `work` on so many threads of its own; without a number in the pool that the caller is in.
+pub(crate) fn on_threads<T: Send>(
+    threads: Option<usize>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let Some(n) = threads else { return work() };
+    let failed = |e| Error::invalid("threads", n, format!("a number of threads that can start ({e})"));
+    rayon::ThreadPoolBuilder::new().num_threads(n).build().map_err(failed)?.install(work)
 }
 
 /// Clock, budget and observer of one run.

@@ -5,14 +5,13 @@
 
 use super::auto::{Finish, Run};
 use super::certificate::Draw;
-use super::fingerprint::{Fingerprint, digest, of_another, pack, same, unpack};
 use super::levels::Level;
 use super::problem::{Frozen, purpose};
 use super::settings::Settings;
 use super::solution::HistoryPoint;
 use crate::error::Result;
 use crate::measure::{Design, Sampler};
-use crate::optim::Loop;
+use crate::optim::{Fingerprint, Loop, Saved, digest, of_another};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -62,12 +61,11 @@ const POINTS: usize = 1024;
 /// assert_eq!(resumed.interval, uninterrupted.interval);
 /// # Ok::<(), fenchel::Error>(())
 /// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Checkpoint {
-    fingerprint: Fingerprint,
-    seconds: f64,
-    pub(crate) state: State,
-}
+#[derive(Debug, Clone)]
+pub struct Checkpoint(pub(crate) Saved<State>);
+
+/// What a state is of, and what must be the same.
+const OF: (&str, &str) = ("problem", "problem and settings");
 
 /// What [`Run`] holds, and where it was.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -146,22 +144,22 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        unpack(MARK, place.as_ref(), bytes)
+        Ok(Checkpoint(Saved::from_bytes(MARK, place, bytes)?))
     }
 
     /// Seconds that the solve had taken.
     pub fn seconds(&self) -> f64 {
-        self.seconds
+        self.0.seconds
     }
 
     /// Samples that the solver had drawn.
     pub fn samples(&self) -> u64 {
-        self.state.samples
+        self.0.state.samples
     }
 
     /// Refuses the state of another problem.
     pub(crate) fn check(&self, problem: &Frozen, settings: &Settings) -> Result<()> {
-        same(&self.fingerprint, &fingerprint(problem, settings)?)
+        self.0.check(&fingerprint(problem, settings)?, OF)
     }
 }
 
@@ -171,21 +169,13 @@ pub(crate) struct Saver {
     fingerprint: Option<Fingerprint>,
 }
 
-/// A [`Checkpoint`] to be written.
-#[derive(Serialize)]
-struct Written<'a> {
-    fingerprint: &'a [(String, String)],
-    seconds: f64,
-    state: &'a State,
-}
-
 impl Saver {
     /// The bytes that [`Checkpoint::from_bytes`] takes.
     fn bytes(&mut self, problem: &Frozen, settings: &Settings, seconds: f64, state: &State) -> Vec<u8> {
         // Without a fingerprint the state is refused when it is taken up.
         let fingerprint =
             self.fingerprint.get_or_insert_with(|| fingerprint(problem, settings).unwrap_or_default());
-        pack(MARK, &Written { fingerprint, seconds, state })
+        Saved::bytes(MARK, fingerprint, seconds, state)
     }
 }
 
@@ -253,7 +243,7 @@ impl<'a> Run<'a, '_> {
     pub(crate) fn restore(&mut self, state: State, levels: &'a [Level]) -> Result<Place> {
         self.enter(levels, state.level);
         if state.phi.len() != self.problem.atoms() {
-            return Err(of_another("the number of potentials"));
+            return Err(of_another(OF, "the number of potentials"));
         }
         let State { phi, lambda, ridge, len, seconds, shared, predicted, confirmed, place, .. } = state;
         (self.phi, self.lambda, self.ridge, self.len, self.seconds) = (phi, lambda, ridge, len, seconds);
@@ -269,8 +259,8 @@ impl<'a> Run<'a, '_> {
     }
 }
 
-/// What a problem and its settings are known by: words, numbers, and digests of lists, marked by `#`.
-fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Vec<(String, String)>> {
+/// What a problem and its settings are known by.
+fn fingerprint(problem: &Frozen, settings: &Settings) -> Result<Fingerprint> {
     let mut points = vec![0.0; POINTS * problem.dim];
     Sampler::new(&*problem.source, Design::Iid, settings.seed, purpose::FINGERPRINT).fill(0, &mut points)?;
     let moments = problem.source.moments().unwrap_or_default();

@@ -15,7 +15,6 @@ pub mod continuous;
 mod draws;
 mod evaluate;
 mod evidence;
-mod fingerprint;
 mod hessian;
 mod hunt;
 mod index;

@@ -11,7 +11,7 @@ use crate::cost::Cost;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::measure::{Design, PointCloud, Soa, Source, draw_points, stream};
-use crate::optim::{Loop, Observer};
+use crate::optim::{Loop, Observer, on_threads};
 use crate::simd;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -173,27 +173,18 @@ impl SemiDiscrete {
         observer: &mut dyn Observer,
     ) -> Result<Solution> {
         settings.validate()?;
-        let mut run = || {
+        let run = || {
             let frozen = self.freeze(settings.seed)?.indexed();
             checkpoint.map_or(Ok(()), |c| c.check(&frozen, settings))?;
             let spent = checkpoint.map_or(0.0, Checkpoint::seconds);
             let control = Loop::resumed(settings.max_seconds, spent, &mut *observer);
-            let state = checkpoint.map(|c| c.state.clone());
+            let state = checkpoint.map(|c| c.0.state.clone());
             match settings.solver {
                 Solver::Auto => auto::solve(self, &frozen, settings, control, state),
                 Solver::Asgd(asgd) => asgd::solve(self, &frozen, settings, asgd, control, state),
             }
         };
-        match settings.threads {
-            None => run(),
-            Some(n) => rayon::ThreadPoolBuilder::new()
-                .num_threads(n)
-                .build()
-                .map_err(|e| {
-                    Error::invalid("threads", n, format!("a number of threads that can start ({e})"))
-                })?
-                .install(run),
-        }
+        on_threads(settings.threads, run)
     }
 
     /// The plan that potentials of this problem describe, for use at new points.

@@ -132,25 +132,9 @@ impl Default for Settings {
 impl Settings {
     /// Refuses settings outside their domain, naming the one at fault.
     pub fn validate(&self) -> Result<()> {
-        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return Err(Error::invalid("tolerance", self.tolerance, "a finite number above 0"));
-        }
-        if self.threads == Some(0) {
-            return Err(Error::invalid("threads", 0, "at least 1"));
-        }
-        if let Some(s) = self.max_seconds
-            && (s.is_nan() || s <= 0.0)
-        {
-            return Err(Error::invalid("max_seconds", s, "a number above 0"));
-        }
+        check_budgets(self.tolerance, self.threads, self.max_seconds, self.memory)?;
         if self.max_samples == 0 {
             return Err(Error::invalid("max_samples", 0, "at least 1"));
-        }
-        if let Some(bytes) = self.memory
-            && bytes < Memory::LEAST.bytes()
-        {
-            let given = Memory::new(bytes);
-            return Err(Error::invalid("memory", given, format!("at least {}", Memory::LEAST)));
         }
         if let Solver::Asgd(a) = self.solver {
             if a.steps == 0 {
@@ -165,4 +149,31 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Refuses what no solve can have: all kinds of transport have these settings.
+pub(crate) fn check_budgets(
+    tolerance: f64,
+    threads: Option<usize>,
+    max_seconds: Option<f64>,
+    memory: Option<u64>,
+) -> Result<()> {
+    if !(tolerance.is_finite() && tolerance > 0.0) {
+        return Err(Error::invalid("tolerance", tolerance, "a finite number above 0"));
+    }
+    if threads == Some(0) {
+        return Err(Error::invalid("threads", 0, "at least 1"));
+    }
+    if let Some(s) = max_seconds
+        && (s.is_nan() || s <= 0.0)
+    {
+        return Err(Error::invalid("max_seconds", s, "a number above 0"));
+    }
+    if let Some(bytes) = memory
+        && bytes < Memory::LEAST.bytes()
+    {
+        let given = Memory::new(bytes);
+        return Err(Error::invalid("memory", given, format!("at least {}", Memory::LEAST)));
+    }
+    Ok(())
 }

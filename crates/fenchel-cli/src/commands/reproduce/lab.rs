@@ -1,6 +1,6 @@
 //! What an experiment gets: how large it is to be, its seed, all threads, and somebody who watches.
 
-use super::data::Data;
+use super::data::{Data, Folder, Table};
 use crate::failure::{Failure, Result};
 use crate::progress::{Display, interrupted};
 use fenchel::optim::{Flow, Observer, Progress};
@@ -35,7 +35,7 @@ impl Lab {
         Lab { name, seed, effort, data: None, display: Mutex::new(Display::new(quiet)) }
     }
 
-    /// The same on a table of the user's, if there is one.
+    /// The same on data of the user's, if there are some.
     pub fn on(self, data: Option<Arc<Data>>) -> Self {
         Lab { data, ..self }
     }
@@ -50,9 +50,26 @@ impl Lab {
         self.effort
     }
 
-    /// The table of the user's, if there is one.
+    /// The data of the user's, if there are some.
     pub fn data(&self) -> Option<&Data> {
         self.data.as_deref()
+    }
+
+    /// The table of the user's, if there is one.
+    pub fn table(&self) -> Option<&Table> {
+        match self.data() {
+            Some(Data::Table(table)) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The folders of images of the user's, in the order of the experiment's roles, if there are some.
+    #[expect(dead_code, reason = "for experiments with networks")]
+    pub fn folders(&self) -> Option<&[Folder]> {
+        match self.data() {
+            Some(Data::Images(folders)) => Some(folders),
+            _ => None,
+        }
     }
 
     /// One of three by effort: tiny, quick, full.

@@ -11,7 +11,7 @@ mod statistics;
 use crate::failure::{Failure, Outcome, Result, print};
 use crate::progress::interrupted;
 use crate::results::Directory;
-use data::Data;
+use data::{Data, Takes};
 use experiments::{EXPERIMENTS, Experiment};
 use fenchel::Error;
 use lab::{Effort, Lab};
@@ -63,9 +63,10 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 1)]
     pub seed: u64,
 
-    /// Table for an experiment on data, in place of its own: features and a label in each row (text, NPY)
-    #[arg(long, value_name = "FILE", requires = "names")]
-    pub data: Option<PathBuf>,
+    /// Data in place of an experiment's own: a table with features and a label in each row (text, NPY), or folders of images
+    /// in the format of MNIST, each with its own --data
+    #[arg(long, value_name = "PATH", requires = "names")]
+    pub data: Vec<PathBuf>,
 
     /// Column of the label in the table, by name or number [default: the last]
     #[arg(long, value_name = "COLUMN", requires = "data", allow_negative_numbers = true)]
@@ -134,21 +135,30 @@ fn list() -> String {
             paper = e.paper;
             text.push_str(&format!("{}{paper}\n", if text.is_empty() { "" } else { "\n" }));
         }
-        let data = if e.takes_data { "; takes --data" } else { "" };
+        let data = match e.takes {
+            Takes::Nothing => String::new(),
+            takes => format!("; --data takes {}", takes.words()),
+        };
         text.push_str(&format!("  {:width$}  {}{data}\n", e.name, e.title));
     }
     text + "\n`fenchel reproduce NAME` runs one, `fenchel reproduce all` runs them all; --quick for a first look.\n"
 }
 
-/// The table of the user's, if there is one, which every experiment has to take.
+/// The data of the user's, if there are some, which every experiment has to take.
 fn read_data(args: &Args, chosen: &[&Experiment]) -> Result<Option<Arc<Data>>> {
-    let Some(path) = &args.data else { return Ok(None) };
-    if let Some(without) = chosen.iter().find(|e| !e.takes_data) {
-        let with: Vec<&str> = EXPERIMENTS.iter().filter(|e| e.takes_data).map(|e| e.name).collect();
-        let message = format!("--data: {} takes no table; those that do: {}", without.name, with.join(", "));
+    if args.data.is_empty() {
+        return Ok(None);
+    }
+    let takes = chosen[0].takes;
+    if let Some(other) = chosen.iter().find(|e| e.takes == Takes::Nothing || e.takes != takes) {
+        let with = EXPERIMENTS.iter().filter(|e| e.takes != Takes::Nothing);
+        let with: Vec<String> = with.map(|e| format!("{} {}", e.name, e.takes.words())).collect();
+        let takes = other.takes.words();
+        let message =
+            format!("--data: {} takes {takes}; those that take data: {}", other.name, with.join(", "));
         return Err(Failure::new(message));
     }
-    Ok(Some(Arc::new(Data::read(path, args.target.as_deref())?)))
+    Ok(Some(Arc::new(Data::read(takes, &args.data, args.target.as_deref())?)))
 }
 
 /// The experiments of these names, each once, in the order of the list if all are meant.

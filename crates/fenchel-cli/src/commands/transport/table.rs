@@ -1,9 +1,11 @@
 //! The result on the terminal.
 
 use super::output::Report;
+use super::problem::Standardized;
 use crate::report;
 use fenchel::optim::Status;
 use fenchel::transport::{Certified, Solution};
+use std::path::{Path, PathBuf};
 
 /// What was solved, how it ended, and the numbers with the digits they are good for.
 pub fn table(report: &Report<'_>) -> String {
@@ -34,30 +36,15 @@ pub fn table(report: &Report<'_>) -> String {
     {
         rows.push(("source", format!("{} rows, read where they are", report::count(file.rows))));
     }
-    if let Some(map) = &report.problem.standardized {
-        let constant = map.scale.iter().filter(|s| **s == 1.0).count();
-        let source = if map.source { ", the source's too" } else { "" };
-        let n = map.columns.len();
-        let still =
-            if constant > 0 { format!("; {constant} without spread only centred") } else { String::new() };
-        rows.push((
-            "standardized",
-            format!("{n} columns by the target's mean and standard deviation{source}{still}"),
-        ));
-    }
+    rows.extend(report.problem.standardized.as_ref().map(standardized));
     let mut work = format!("{} samples in {}", report::count(s.samples), report::seconds(s.seconds));
     let share = s.pairs as f64 / s.all_pairs as f64;
     if share < 0.5 {
         work.push_str(&format!("; {} % of all pairs looked at", report::significant(100.0 * share, 2)));
     }
     rows.push(("work", work));
-    if let Some(path) = report.checkpoint
-        && matches!(s.status, Status::Interrupted | Status::MaxTime)
-    {
-        let more = if s.status == Status::MaxTime { " and a larger --max-time" } else { "" };
-        rows.push(("to go on", format!("fenchel transport --resume {}{more}", path.display())));
-    }
-    rows.push(("files", files(report)));
+    rows.extend(to_go_on(report.checkpoint, s.status));
+    rows.push(files(&report.files));
     format!("{}\n\n{}", heading(report), report::table(&rows))
 }
 
@@ -90,13 +77,7 @@ fn status(s: &Solution) -> String {
         (Status::Interrupted, _) => "NOT converged: interrupted; this is the best so far",
         (Status::Diverged, _) => "NOT converged: the iterates left the range of finite numbers",
     };
-    let tolerance = report::plain(s.tolerance, 4);
-    format!(
-        "{}: {what}\ntolerance {tolerance}, in units of the costs' spread {}",
-        s.status,
-        report::significant(s.cost_spread, 3)
-    )
-    .replace(": \n", "\n")
+    format!("{}: {what}\n{}", s.status, tolerance(s.tolerance, s.cost_spread)).replace(": \n", "\n")
 }
 
 fn value(s: &Solution) -> String {
@@ -140,9 +121,38 @@ fn potential(s: &Solution) -> String {
     format!("from {} to {}{without}", report::significant(lower, 4), report::significant(upper, 4))
 }
 
+/// A row of the table.
+type Row = (&'static str, String);
+
+/// What was done to coordinates.
+pub fn standardized(map: &Standardized) -> Row {
+    let constant = map.scale.iter().filter(|s| **s == 1.0).count();
+    let source = if map.source { ", the source's too" } else { "" };
+    let n = map.columns.len();
+    let still =
+        if constant > 0 { format!("; {constant} without spread only centred") } else { String::new() };
+    ("standardized", format!("{n} columns by the target's mean and standard deviation{source}{still}"))
+}
+
+/// The tolerance, with its unit.
+pub fn tolerance(tolerance: f64, spread: f64) -> String {
+    format!(
+        "tolerance {}, in units of the costs' spread {}",
+        report::plain(tolerance, 4),
+        report::significant(spread, 3)
+    )
+}
+
+/// How to go on where a run stopped before its end and has a checkpoint.
+pub fn to_go_on(checkpoint: Option<&Path>, status: Status) -> Option<Row> {
+    let path = checkpoint.filter(|_| matches!(status, Status::Interrupted | Status::MaxTime))?;
+    let more = if status == Status::MaxTime { " and a larger --max-time" } else { "" };
+    Some(("to go on", format!("fenchel transport --resume {}{more}", path.display())))
+}
+
 /// The directory, and the names in it.
-fn files(report: &Report<'_>) -> String {
-    let names = report.files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
-    let directory = report.files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
-    format!("{}: {names}", directory.display())
+pub fn files(files: &[PathBuf]) -> Row {
+    let names = files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
+    let directory = files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
+    ("files", format!("{}: {names}", directory.display()))
 }

@@ -5,8 +5,7 @@
 use super::problem::{Ready, purpose};
 use super::{samples, sgd};
 use crate::error::Result;
-use crate::optim::Loop;
-use crate::transport::fingerprint::{Fingerprint, digest, pack, same, unpack};
+use crate::optim::{Fingerprint, Loop, Saved, digest};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -19,12 +18,8 @@ const POINTS: usize = 1024;
 /// Where a continuous solve can go on: what an observer is offered ([`Observer::resumable`](crate::optim::Observer::resumable)) and
 /// [`Continuous::resume`](super::Continuous::resume) takes up again. The bytes hold the solver's state, a fingerprint of problem and
 /// settings, and a checksum.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Checkpoint {
-    fingerprint: Fingerprint,
-    seconds: f64,
-    pub(super) state: State,
-}
+#[derive(Debug, Clone)]
+pub struct Checkpoint(pub(super) Saved<State>);
 
 /// The state of either kind of method.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,17 +37,17 @@ impl Checkpoint {
     /// # Errors
     /// Bytes that are no checkpoint, of another version of the format, cut off or damaged.
     pub fn from_bytes(place: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
-        unpack(MARK, place.as_ref(), bytes)
+        Ok(Checkpoint(Saved::from_bytes(MARK, place, bytes)?))
     }
 
     /// Seconds that the solve had taken.
     pub fn seconds(&self) -> f64 {
-        self.seconds
+        self.0.seconds
     }
 
     /// Points that the solver had drawn.
     pub fn samples(&self) -> u64 {
-        match &self.state {
+        match &self.0.state {
             State::Samples(state) => state.samples,
             State::Sgd(state) => state.samples,
         }
@@ -60,7 +55,7 @@ impl Checkpoint {
 
     /// Refuses the state of another problem.
     pub(super) fn check(&self, ready: &Ready) -> Result<()> {
-        same(&self.fingerprint, &fingerprint(ready)?)
+        self.0.check(&fingerprint(ready)?, ("problem", "problem and settings"))
     }
 }
 
@@ -75,9 +70,8 @@ impl Saver {
         let seconds = control.seconds();
         control.resumable(&mut || {
             // Without a fingerprint the state is refused when it is taken up.
-            let fingerprint =
-                self.fingerprint.get_or_insert_with(|| fingerprint(ready).unwrap_or_default()).clone();
-            pack(MARK, &Checkpoint { fingerprint, seconds, state: state() })
+            let fingerprint = self.fingerprint.get_or_insert_with(|| fingerprint(ready).unwrap_or_default());
+            Saved::bytes(MARK, fingerprint, seconds, &state())
         });
     }
 }

@@ -4,7 +4,7 @@ use super::basis::KernelPotential;
 use super::certificate::{Evidence, Sizes, certify};
 use super::coupling::{Coupling, Support};
 use super::potential::{CTransform, Potential};
-use super::problem::{Ended, Ready, purpose};
+use super::problem::{Ended, Ready, Side, purpose};
 use crate::error::{Error, Result};
 use crate::optim::{Loop, Progress, Silent, Status};
 use std::sync::Arc;
@@ -15,41 +15,39 @@ const POINTS: usize = 2048;
 /// Pairs of samples of a certificate.
 pub(super) const REPLICATES: usize = 8;
 
-/// v from anywhere, or of a kernel.
+/// What v is: the c-transform of u between samples, of a kernel, or from anywhere.
 pub(super) enum Given {
-    Own(Arc<dyn Potential>),
+    Samples,
     Kernel(KernelPotential),
+    Own(Arc<dyn Potential>),
 }
 
-/// Extends v by its c-transform over a sample of ν, and certifies. A run that was interrupted gets the certificate that takes no time.
+/// The coupling of numbers φ at points of the target, which are v there: u is their c-transform.
+pub(super) fn coupled(ready: &Ready, (xs, ys): (&Side, &Side), phi: Vec<f64>, v: Given) -> Result<Coupling> {
+    let (cost, divergence) = ready.forces();
+    let u = CTransform::new(&ys.cloud(ready.dim)?, phi.clone(), cost, divergence, ready.lambda)?;
+    let supports = (Support::new(xs, u.values(&xs.points)?), Support::new(ys, phi));
+    let (kernel, own) = match v {
+        Given::Samples => (None, None),
+        Given::Kernel(kernel) => (Some(kernel), None),
+        Given::Own(v) => (None, Some(v)),
+    };
+    Coupling::new(ready.forces(), ready.dim, ready.lambda, supports, kernel, own)
+}
+
+/// Extends v by its c-transform over a sample of ν, and certifies; the status if that had to end early. A run that was interrupted gets the certificate
+/// that takes no time.
 pub(super) fn extend(
     ready: &Ready,
+    v: &dyn Potential,
     given: Given,
     interrupted: bool,
     control: &mut Loop<'_>,
-) -> Result<(Evidence, Coupling)> {
+) -> Result<(Evidence, Coupling, Option<Status>)> {
     let n = POINTS.min(ready.settings.max_samples);
     let key = purpose::TRAINING;
     let (xs, ys) = (ready.source.points(key, n, ready.seed)?, ready.target.points(key, n, ready.seed)?);
-    let (own, kernel) = match given {
-        Given::Own(v) => (Some(v), None),
-        Given::Kernel(kernel) => (None, Some(kernel)),
-    };
-    let phi = match (&own, &kernel) {
-        (Some(v), _) => v.values(&ys.points)?,
-        (None, Some(kernel)) => kernel.values(&ys.points)?,
-        (None, None) => Vec::new(),
-    };
-    let u = CTransform::new(
-        &ys.cloud(ready.dim)?,
-        phi.clone(),
-        ready.cost.clone(),
-        ready.divergence.clone(),
-        ready.lambda,
-    )?;
-    let psi = u.values(&xs.points)?;
-    let supports = (Support::new(&xs, psi), Support::new(&ys, phi));
-    let coupling = Coupling::new(ready.forces(), ready.dim, ready.lambda, supports, kernel, own)?;
+    let coupling = coupled(ready, (&xs, &ys), v.values(&ys.points)?, given)?;
     let (u, v) = (coupling.u().clone(), coupling.v().clone());
     let progress = Progress {
         phase: "certifying",
@@ -59,16 +57,15 @@ pub(super) fn extend(
         target: ready.settings.tolerance,
         iterate: &[],
     };
+    let mut ended = None;
     if !interrupted {
         let sizes = Sizes { replicates: REPLICATES, points: n, solved: n, stream: purpose::CERTIFICATE };
-        if let Ok(evidence) =
-            certify(ready, &*u, &*v, sizes, progress, (Vec::new(), &mut |_, _| {}), control)?
-        {
-            return Ok((evidence, coupling));
+        match certify(ready, &*u, &*v, sizes, progress, (Vec::new(), &mut |_, _| {}), control)? {
+            Ok(evidence) => return Ok((evidence, coupling, None)),
+            Err(Ended(status)) => ended = Some(status),
         }
     }
-    let evidence = unsolved(ready, &*u, &*v, 0)?;
-    Ok((evidence, coupling))
+    Ok((unsolved(ready, &*u, &*v, 0)?, coupling, ended))
 }
 
 /// What can be said in no time, without solving anything.

@@ -12,10 +12,9 @@ use crate::cost::Cost;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::measure::{Design, PointCloud, Sampler, Source};
-use crate::optim::{Flow, Loop, Observer, Progress, Status};
+use crate::optim::{Flow, Loop, Observer, Progress, Status, on_threads};
 use crate::transport::settings::Lambda;
 use crate::transport::{self, SemiDiscrete};
-use rayon::ThreadPoolBuilder;
 use std::sync::Arc;
 
 /// Streams of random numbers; the source's are even, the target's odd.
@@ -186,33 +185,24 @@ impl Continuous {
         observer: &mut dyn Observer,
     ) -> Result<(Solution, Coupling)> {
         settings.validate()?;
-        let mut run = || {
+        let run = || {
             let spent = checkpoint.map_or(0.0, Checkpoint::seconds);
             let mut control = Loop::resumed(settings.max_seconds, spent, &mut *observer);
             let ready = self.ready(settings)?;
             checkpoint.map_or(Ok(()), |c| c.check(&ready))?;
-            let state = checkpoint.map(|c| c.state.clone());
+            let state = checkpoint.map(|c| c.0.state.clone());
             match settings.solver {
                 Solver::Samples => samples::solve(&ready, None, state, &mut control),
                 Solver::Kernel(space) => samples::solve(&ready, Some(space), state, &mut control),
                 Solver::Sgd(sgd) => sgd::solve(&ready, sgd, state, &mut control),
             }
         };
-        match settings.threads {
-            None => run(),
-            Some(n) => ThreadPoolBuilder::new()
-                .num_threads(n)
-                .build()
-                .map_err(|e| {
-                    Error::invalid("threads", n, format!("a number of threads that can start ({e})"))
-                })?
-                .install(run),
-        }
+        on_threads(settings.threads, run)
     }
 
     /// What is known about a potential v from elsewhere (a network, a formula): it is extended by its c-transform over a sample of ν, and
     /// certified on samples of its own. `name` is what the result calls the method. [`Status::Converged`] if the interval is as narrow as the
-    /// tolerance asks, otherwise [`Status::MaxIterations`].
+    /// tolerance asks, otherwise what ended it: [`Status::MaxIterations`] where samples of this size tell no more.
     ///
     /// # Errors
     ///
@@ -229,13 +219,17 @@ impl Continuous {
             let expected = format!("points of dimension {}", self.source.dim());
             return Err(Error::shape("potential", expected, format!("dimension {}", v.dim())));
         }
-        let mut control = Loop::new(settings.max_seconds, observer);
-        let ready = self.ready(settings)?;
-        let (evidence, coupling) = extend(&ready, Given::Own(v), false, &mut control)?;
-        let status = judged(&ready, &evidence, Status::MaxIterations);
-        let mut solution = ready.report(status, evidence, name.into());
-        solution.seconds = control.seconds();
-        Ok((solution, coupling))
+        let name = name.into();
+        on_threads(settings.threads, || {
+            let mut control = Loop::new(settings.max_seconds, observer);
+            let ready = self.ready(settings)?;
+            let (evidence, coupling, ended) =
+                extend(&ready, &*v, Given::Own(v.clone()), false, &mut control)?;
+            let status = judged(&ready, &evidence, ended.unwrap_or(Status::MaxIterations));
+            let mut solution = ready.report(status, evidence, name);
+            solution.seconds = control.seconds();
+            Ok((solution, coupling))
+        })
     }
 
     /// The problem with what the seed and a pilot sample decide.

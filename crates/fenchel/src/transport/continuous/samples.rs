@@ -8,7 +8,7 @@ use super::basis::KernelPotential;
 use super::certificate::{Draw, Evidence, Offer, Sizes, certify, glance};
 use super::checkpoint::{self, Saver};
 use super::coupling::{Coupling, Record, Support};
-use super::extend::{REPLICATES, unsolved};
+use super::extend::{Given, REPLICATES, coupled, unsolved};
 use super::fit::fit;
 use super::potential::{CTransform, Potential};
 use super::problem::{Drawn, Ended, Ready, Side, purpose};
@@ -116,12 +116,8 @@ pub(super) fn solve(
             }
         };
         let (u, v) = (found.coupling.u().clone(), found.coupling.v().clone());
-        let sizes = Sizes {
-            replicates: REPLICATES,
-            points: n.max(for_noise(ready, &found.coupling, n, target)),
-            solved: n,
-            stream: purpose::CERTIFICATE + state.stage * (1 << 20),
-        };
+        let stream = purpose::CERTIFICATE + state.stage * (1 << 20);
+        let sizes = Sizes { replicates: REPLICATES, points: n, solved: n, stream };
         if draws.is_none() {
             state.samples += 2 * n as u64;
             let gap = if whole {
@@ -142,6 +138,9 @@ pub(super) fn solve(
                 continue;
             }
         }
+        // Noise far below a gap that is larger than the tolerance would be for nothing.
+        let shown = target.max(state.error * ready.unit);
+        let sizes = Sizes { points: n.max(for_noise(ready, &found.coupling, n, shown)), ..sizes };
         let progress = state.progress("certifying", ready);
         let mut offer = |draws: &[Draw], control: &mut Loop<'_>| {
             saver.offer(ready, control, &mut || {
@@ -238,16 +237,7 @@ fn train(
         }
     };
     let bandwidth = kernel.as_ref().map(KernelPotential::bandwidth);
-    let u = CTransform::new(
-        &ys.cloud(ready.dim)?,
-        phi.clone(),
-        ready.cost.clone(),
-        ready.divergence.clone(),
-        ready.lambda,
-    )?;
-    let psi = u.values(&xs.points)?;
-    let supports = (Support::new(&xs, psi), Support::new(&ys, phi));
-    let coupling = Coupling::new(ready.forces(), ready.dim, ready.lambda, supports, kernel, None)?;
+    let coupling = coupled(ready, (&xs, &ys), phi, kernel.map_or(Given::Samples, Given::Kernel))?;
     Ok(Ok(Stage { coupling, bandwidth }))
 }
 

@@ -4,7 +4,7 @@ use super::kernel::Kernel;
 use super::problem::Continuous;
 use crate::divergence::{Divergence, SafeKl};
 use crate::error::{Error, Result};
-use crate::optim::Memory;
+use crate::transport::settings::check_budgets;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -220,23 +220,9 @@ impl Settings {
                 Err(Error::invalid(name, x, "a finite number above 0"))
             }
         };
-        positive("tolerance", self.tolerance)?;
-        if self.threads == Some(0) {
-            return Err(Error::invalid("threads", 0, "at least 1"));
-        }
-        if let Some(s) = self.max_seconds
-            && (s.is_nan() || s <= 0.0)
-        {
-            return Err(Error::invalid("max_seconds", s, "a number above 0"));
-        }
+        check_budgets(self.tolerance, self.threads, self.max_seconds, self.memory)?;
         if self.max_samples < 2 {
             return Err(Error::invalid("max_samples", self.max_samples, "at least 2"));
-        }
-        if let Some(bytes) = self.memory
-            && bytes < Memory::LEAST.bytes()
-        {
-            let given = Memory::new(bytes);
-            return Err(Error::invalid("memory", given, format!("at least {}", Memory::LEAST)));
         }
         let space = match self.solver {
             Solver::Samples => return Ok(()),

@@ -163,9 +163,11 @@ pub(super) fn solve(
     let better = averaged && value(&walk.mean)? > value(&walk.v)?;
     let kernel = setting.potential(if better { &walk.mean } else { &walk.v });
 
-    let (evidence, coupling) = extend(ready, Given::Kernel(kernel), status == Status::Interrupted, control)?;
+    let interrupted = status == Status::Interrupted;
+    let (evidence, coupling, ended) =
+        extend(ready, &kernel, Given::Kernel(kernel.clone()), interrupted, control)?;
     if status == Status::MaxIterations {
-        status = judged(ready, &evidence, status);
+        status = judged(ready, &evidence, ended.unwrap_or(status));
     }
     let samples = 2 * state.t * sgd.batch as u64 + evidence.samples;
     let mut solution = ready.report(status, evidence, format!("sgd {}", sgd.objective));

@@ -3,7 +3,7 @@
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
 use super::super::statistics::{Estimate, Running};
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::significant;
@@ -18,7 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "chebyshev-set",
     title: "Section 3.2: the best expected maximum over noise with a given covariance, by its semidefinite program",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

@@ -4,7 +4,7 @@ use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
 use super::super::statistics::{Estimate, mean};
 use super::section_5::{LAMBDA, Reference};
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::{plain, significant};
@@ -16,7 +16,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "corollary-4.10",
     title: "Theorem 4.6 and Corollary 4.10: guaranteed and measured suboptimality",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

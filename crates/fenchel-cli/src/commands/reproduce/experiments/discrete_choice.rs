@@ -3,7 +3,7 @@
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
 use super::super::statistics::{Estimate, Running};
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::significant;
@@ -18,7 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "discrete-choice",
     title: "Section 3.1 and 3.3: expected maxima and choice frequencies, by drawing the noise",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

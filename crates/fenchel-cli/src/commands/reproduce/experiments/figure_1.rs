@@ -4,7 +4,7 @@ use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
 use super::super::statistics::{Estimate, mean, slope};
 use super::section_5::{LAMBDA, Point, Reference, times};
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::{plain, significant};
@@ -15,7 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "figure-1",
     title: "Figure 1: how fast averaged stochastic gradients converge, with and without regularisation",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

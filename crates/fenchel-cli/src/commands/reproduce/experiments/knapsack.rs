@@ -3,7 +3,7 @@
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
 use super::polytope::Polytope;
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::significant;
@@ -18,7 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "knapsack",
     title: "Section 2: volumes of knapsack polytopes from transport distances, by noisy binary search",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

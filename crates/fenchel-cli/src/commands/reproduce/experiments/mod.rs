@@ -15,6 +15,7 @@ mod section_5;
 mod table_1;
 mod theorem_4_9;
 
+use super::data::Takes;
 use super::findings::Findings;
 use super::lab::Lab;
 use crate::failure::Result;
@@ -27,8 +28,8 @@ pub struct Experiment {
     pub title: &'static str,
     /// The paper whose claims these are.
     pub paper: &'static str,
-    /// Whether a table of the user's can take the place of its own data.
-    pub takes_data: bool,
+    /// What can take the place of its own data.
+    pub takes: Takes,
     /// Runs it.
     pub run: fn(&Lab) -> Result<Findings>,
 }

@@ -2,7 +2,7 @@
 
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::significant;
@@ -19,7 +19,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "proposition-3.3",
     title: "Proposition 3.3: how far regularisation moves the optimal cost, against its bound",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

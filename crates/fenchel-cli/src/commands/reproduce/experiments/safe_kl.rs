@@ -2,7 +2,7 @@
 
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
-use super::{Experiment, LOG_SUM_EXP};
+use super::{Experiment, LOG_SUM_EXP, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::{plain, significant};
@@ -15,7 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "safe-kl",
     title: "Figure 1 and section 2: the generator of the safe KL divergence, its conjugate, its constants",
     paper: LOG_SUM_EXP,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

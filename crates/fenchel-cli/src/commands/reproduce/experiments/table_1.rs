@@ -2,7 +2,7 @@
 
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::significant;
@@ -16,7 +16,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "table-1",
     title: "Table 1: marginal generating functions and the divergences they generate",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

@@ -2,7 +2,7 @@
 
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
-use super::{Experiment, SEMI_DISCRETE};
+use super::{Experiment, SEMI_DISCRETE, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::significant;
@@ -15,7 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "theorem-4.9",
     title: "Theorem 4.9: accuracy of the weights against passes of bisection, beside Newton's method",
     paper: SEMI_DISCRETE,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 

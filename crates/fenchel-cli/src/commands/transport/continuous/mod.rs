@@ -80,7 +80,7 @@ pub fn solve(args: &Args, arguments: &[Vec<String>], state: Option<(&Path, &[u8]
     if args.json {
         print(&report.json()?)?;
     } else if !args.quiet {
-        print(&output::table(&report))?;
+        print(&output::printed(&report))?;
     }
     Ok(if solution.status.is_converged() { Outcome::Done } else { Outcome::NotConverged })
 }

@@ -2,6 +2,7 @@
 
 use super::super::args::Args;
 use super::super::problem::{SourceFile, Standardized};
+use super::super::table;
 use super::{Problem, pictures};
 use crate::failure::Result;
 use crate::report;
@@ -95,7 +96,7 @@ fn potentials(report: &Report<'_>) -> Result<String> {
 }
 
 /// What was solved, how it ended, and the numbers with the digits they are good for.
-pub fn table(report: &Report<'_>) -> String {
+pub fn printed(report: &Report<'_>) -> String {
     let s = report.solution;
     let two = |v: f64| report::significant(v, 2);
     let [value, lower, upper] = report::estimate(s.value, s.interval.lower, s.interval.upper);
@@ -121,24 +122,10 @@ pub fn table(report: &Report<'_>) -> String {
     };
     rows.extend(file(report.problem.source_file).map(|text| ("source", text)));
     rows.extend(file(report.problem.target_file).map(|text| ("target", text)));
-    if let Some(map) = &report.problem.standardized {
-        let source = if map.source { ", the source's too" } else { "" };
-        let n = map.columns.len();
-        rows.push((
-            "standardized",
-            format!("{n} columns by the target's mean and standard deviation{source}"),
-        ));
-    }
+    rows.extend(report.problem.standardized.as_ref().map(table::standardized));
     rows.push(("work", format!("{} points in {}", report::count(s.samples), report::seconds(s.seconds))));
-    if let Some(path) = report.checkpoint
-        && matches!(s.status, Status::Interrupted | Status::MaxTime)
-    {
-        let more = if s.status == Status::MaxTime { " and a larger --max-time" } else { "" };
-        rows.push(("to go on", format!("fenchel transport --resume {}{more}", path.display())));
-    }
-    let names = report.files.iter().filter_map(|f| f.file_name()?.to_str()).collect::<Vec<_>>().join(", ");
-    let directory = report.files.first().and_then(|f| f.parent()).unwrap_or_else(|| "".as_ref());
-    rows.push(("files", format!("{}: {names}", directory.display())));
+    rows.extend(table::to_go_on(report.checkpoint, s.status));
+    rows.push(table::files(&report.files));
     format!(
         "{} to {}, both drawn from, in dimension {}; cost {}, divergence {}, λ = {}\n\n{}",
         s.source,
@@ -162,12 +149,7 @@ fn status(s: &Solution) -> String {
             "NOT converged: steps left the range of finite numbers; try --objective safe:0.03, or no --step"
         }
     };
-    format!(
-        "{}: {what}\ntolerance {}, in units of the costs' spread {}",
-        s.status,
-        report::plain(s.tolerance, 4),
-        report::significant(s.cost_spread, 3)
-    )
+    format!("{}: {what}\n{}", s.status, table::tolerance(s.tolerance, s.cost_spread))
 }
 
 fn potential(s: &Solution) -> String {

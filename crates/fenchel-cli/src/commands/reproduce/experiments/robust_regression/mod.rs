@@ -5,7 +5,7 @@ mod housing;
 mod output;
 mod training;
 
-use super::{Experiment, LOG_SUM_EXP};
+use super::{Experiment, LOG_SUM_EXP, Takes};
 use crate::commands::reproduce::findings::Findings;
 use crate::commands::reproduce::lab::Lab;
 use crate::failure::Result;
@@ -18,7 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "robust-regression",
     title: "Table 1 and Figure 3: KL-robust least squares, mini-batch weights against safe KL and the exact fit",
     paper: LOG_SUM_EXP,
-    takes_data: true,
+    takes: Takes::Table,
     run,
 };
 
@@ -80,7 +80,7 @@ fn run(lab: &Lab) -> Result<Findings> {
         runs: lab.pick(2, 3, 10),
         epochs: lab.pick(3, 50, 50),
     };
-    let (table, examples) = match lab.data() {
+    let (table, examples) = match lab.table() {
         Some(data) => {
             let examples = Examples::new(data.width, data.features.clone(), data.labels.clone())?;
             (data.label(), examples)
@@ -133,7 +133,7 @@ fn setup(lab: &Lab, table: &str, examples: &Examples, results: &Results<'_>) -> 
              {} rows of {} features, brought to mean 0 and variance 1, and a label, left as it is. {}",
             count(examples.len() as u64),
             examples.width(),
-            if lab.data().is_some() {
+            if lab.table().is_some() {
                 "The claims are judged on this table."
             } else {
                 "The claims are judged on this table; --data judges them on another."

@@ -4,7 +4,7 @@ mod pictures;
 mod softplus;
 
 use super::safe_kl::rhos;
-use super::{Experiment, LOG_SUM_EXP};
+use super::{Experiment, LOG_SUM_EXP, Takes};
 use crate::commands::reproduce::findings::{Claim, Findings, Table};
 use crate::commands::reproduce::lab::Lab;
 use crate::failure::Result;
@@ -22,7 +22,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "safe-kl-bounds",
     title: "Propositions 2.4, 2.6 and C.2, Corollary 2.5: safe log-sum-exp against log-sum-exp and CVaR",
     paper: LOG_SUM_EXP,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 
