@@ -1,26 +1,27 @@
-//! Figure 2 of version 1, Figure 5 of version 2 and appendix B: stochastic gradients in a reproducing space for continuous transport.
+//! Figure 2 and appendix B of version 1, Figure 5 of version 2: stochastic gradients in a reproducing space for continuous transport.
 
 use super::super::findings::{Claim, Findings, Picture, Table};
 use super::super::lab::Lab;
-use super::{Experiment, LOG_SUM_EXP};
+use super::{Experiment, LOG_SUM_EXP, Takes};
 use crate::failure::Result;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 use crate::report::{plain, significant};
 use fenchel::cost::{Cost, SqEuclidean};
 use fenchel::divergence::{Divergence, Kl};
+use fenchel::logspace::softmax_temperature;
 use fenchel::measure::{Design, Gaussian, Mixture, PointCloud, Source, draw_points, stream};
 use fenchel::transport::continuous::{
     CTransform, Continuous, KernelAscent, Objective, Potential, Sgd, Space,
 };
-use fenchel::transport::{Asgd, Lambda, SemiDiscrete, Settings, StepRule};
+use fenchel::transport::{Lambda, SemiDiscrete, Settings};
 use std::sync::Arc;
 
 /// The dual, the safe semi-dual with a number for α, and with a function.
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-transport",
-    title: "Figure 2 (version 1) and appendix B: kernel SGD for continuous transport, dual against safe semi-dual",
+    title: "Figure 2 and appendix B of version 1: kernel SGD for continuous transport",
     paper: LOG_SUM_EXP,
-    takes_data: false,
+    takes: Takes::Nothing,
     run,
 };
 
@@ -158,7 +159,7 @@ struct Found {
     runs: Vec<Vec<f64>>,
     /// The last run's potential.
     ascent: KernelAscent,
-    /// Of the cases of the grid: how many left the range of numbers, and how many ended above the start.
+    /// Of the cases of the grid: how many left the range of numbers, and how many ended above twice the start.
     overflown: usize,
     worse: usize,
     /// The gap by the paper's proxy.
@@ -172,6 +173,18 @@ impl Found {
 
     fn last(&self) -> f64 {
         self.at(self.runs[0].len() - 1)
+    }
+
+    /// The least and the largest of the runs; none where one left the range of numbers.
+    fn range(&self, i: usize) -> (f64, f64) {
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let (least, most) = self.runs.iter().fold(ends, |(a, b), run| (a.min(run[i]), b.max(run[i])));
+        if self.at(i).is_nan() { (f64::NAN, f64::NAN) } else { (least, most) }
+    }
+
+    /// The standard error of the mean at the end.
+    fn error(&self) -> f64 {
+        self.spread(self.runs[0].len() - 1) / (self.runs.len() as f64).sqrt()
     }
 
     fn spread(&self, i: usize) -> f64 {
@@ -195,8 +208,12 @@ fn run(lab: &Lab) -> Result<Findings> {
         .flat_map(|objective| squares.iter().map(move |square| (*objective, *square)))
         .flat_map(|(objective, square)| steps.iter().map(move |step| Case { objective, square, step: *step }))
         .collect();
-    let tried =
-        lab.each("kernels and steps", cases.len(), |i| Ok(reference.walk(lab, cases[i], 0, &[last])?.0[0]))?;
+    // One run says little where runs differ much: settings are chosen by the mean of a few, from the same numbers for all.
+    let tries: usize = lab.pick(1, 3, 3);
+    let tried = lab.each("kernels and steps", cases.len(), |i| {
+        let gaps = (0..tries).map(|r| Ok(reference.walk(lab, cases[i], r as u64, &[last])?.0[0]));
+        Ok(gaps.sum::<Result<f64>>()? / tries as f64)
+    })?;
     let start = reference.gap(&Nothing)?;
     let each = squares.len() * steps.len();
     let mut found = Vec::new();
@@ -205,22 +222,23 @@ fn run(lab: &Lab) -> Result<Findings> {
         let best =
             (0..each).filter(|i| of[*i].is_finite()).min_by(|a, b| of[*a].total_cmp(&of[*b])).unwrap_or(0);
         let case = cases[m * each + best];
-        let mut runs = lab.each("runs", repeats, |r| reference.walk(lab, case, 1 + r as u64, &times))?;
+        let mut runs =
+            lab.each("runs", repeats, |r| reference.walk(lab, case, (tries + r) as u64, &times))?;
         let ascent = runs[repeats - 1].1.clone();
         found.push(Found {
             case,
             runs: runs.drain(..).map(|(gaps, _)| gaps).collect(),
             ascent,
             overflown: of.iter().filter(|gap| gap.is_nan()).count(),
-            worse: of.iter().filter(|gap| **gap > start).count(),
+            worse: of.iter().filter(|gap| **gap > 2.0 * start).count(),
             proxy: f64::NAN,
         });
     }
-    proxies(lab, &reference, &mut found)?;
+    let proxy = proxies(lab, &reference, &mut found)?;
     let mut findings = Findings {
         setup: vec![format!(
             "N(0, 1) to ½N(−1.5, 0.5²) + ½N(1.5, 0.5²), squared distance, ε = 0.01, Gaussian kernel. For each method σ² in {squares:?} and C in \
-             {steps:?}, {last} steps of size C/√i with one pair of points each; the setting with the smallest gap at the end is run {repeats} times \
+             {steps:?}, {last} steps of size C/√i with one pair of points each; the setting with the smallest mean gap at the end of {tries} runs is run {repeats} times \
              from other random numbers. The gap is that of the semi-dual at v, α being the best for it, on grids of {} and {} points, whose optimum {} is known to {}. \
              At v = 0 it is {}.",
             GRIDS[0].1,
@@ -231,7 +249,14 @@ fn run(lab: &Lab) -> Result<Findings> {
         )],
         ..Findings::default()
     };
-    claims(&mut findings, &found, start, last);
+    claims(
+        &mut findings,
+        &found,
+        start,
+        &times,
+        (each, steps.iter().filter(|c| **c >= UNSTABLE).count() * squares.len()),
+        proxy,
+    );
     tables(&mut findings, &found, &cases, &tried, &times);
     findings.pictures.push(picture(lab, &reference, &found, &cases, &tried, &times, start)?);
     Ok(findings)
@@ -251,135 +276,189 @@ impl Potential for Nothing {
     }
 }
 
-/// Appendix B.3: Ŵ is the largest value that averaged SGD on a test set of the target reaches on one of the source.
-fn proxies(lab: &Lab, reference: &Reference, found: &mut [Found]) -> Result<()> {
+/// C of the steps C/√i by which Ŵ is looked for; the paper does not say its own.
+const PROXY_STEPS: [f64; 5] = [0.25, 1.0, 10.0, 100.0, 1000.0];
+
+/// Appendix B.3: Ŵ is the largest value that SGD on a test set of the target reaches on one of the source. Returns Ŵ, and the C that reached it.
+fn proxies(lab: &Lab, reference: &Reference, found: &mut [Found]) -> Result<(f64, f64)> {
     let n: usize = lab.pick(100, 1_000, 10_000);
-    let (runs, steps) = lab.pick((1, 500), (3, 20_000), (10, 200_000));
-    let draw = |source: &dyn Source, purpose: u64| -> Result<Vec<f64>> {
+    let (repeats, steps) = lab.pick((1, 500), (1, 20_000), (2, 200_000));
+    let draw = |source: &dyn Source, purpose: u64, n: usize| -> Result<Vec<f64>> {
         let mut points = vec![0.0; n];
         draw_points(source, Design::Iid, lab.seed(), purpose, 0, n, &mut points)?;
         Ok(points)
     };
-    let xs = draw(&*reference.source, purpose::TEST)?;
-    let ys = draw(&*reference.target, purpose::TEST + 1)?;
+    let xs = draw(&*reference.source, purpose::TEST, n)?;
+    let ys = draw(&*reference.target, purpose::TEST + 1, n)?;
     let cloud = PointCloud::new(1, ys.clone())?;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let value = |v: &[f64]| -> Result<f64> { Ok(mean(v) + mean(&semi_dual(&cloud, v, &xs)?)) };
-    let problem = SemiDiscrete::new(
-        reference.source.clone(),
-        cloud.clone(),
-        Arc::new(SqEuclidean),
-        Arc::new(Kl),
-        Lambda::Absolute(EPSILON),
-    )?;
-    let asgd = Asgd { steps, rule: StepRule::PracticalDecaying, ..Asgd::default() };
-    let reached = lab.each("the paper's proxy", runs, |r| {
-        let seed = stream(lab.seed(), purpose::PROXY, r as u64).next_u64();
-        let mut ascent = problem.ascent(asgd, seed)?;
-        for piece in (0..steps).step_by(1_000).skip(1).chain([steps]) {
-            lab.go_on()?;
-            ascent.advance_to(piece)?;
+    let reached = lab.each("the paper's proxy", PROXY_STEPS.len() * repeats, |r| {
+        let c = PROXY_STEPS[r % PROXY_STEPS.len()];
+        let points = draw(&*reference.source, purpose::PROXY + r as u64, steps)?;
+        let (mut v, mut utilities, mut weights) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+        for (i, x) in points.iter().enumerate() {
+            if i % 1_000 == 0 {
+                lab.go_on()?;
+            }
+            for ((utility, v), y) in utilities.iter_mut().zip(&v).zip(&ys) {
+                *utility = v - (x - y).powi(2);
+            }
+            softmax_temperature(&utilities, EPSILON, &mut weights)?;
+            let step = c / ((i + 1) as f64).sqrt();
+            v.iter_mut().zip(&weights).for_each(|(v, p)| *v += step * (1.0 / n as f64 - p));
         }
-        value(ascent.average())
+        value(&v)
     })?;
-    let top = reached.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let (best, top) =
+        reached.into_iter().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, f64::NAN));
     for found in found {
         if found.ascent.is_finite() {
             found.proxy = top - value(&found.ascent.v().values(&ys)?)?;
         }
     }
-    Ok(())
+    Ok((top, PROXY_STEPS[best % PROXY_STEPS.len()]))
 }
 
-fn claims(findings: &mut Findings, found: &[Found], start: f64, last: u64) {
+/// The C from which on the paper's runs of the dual diverge.
+const UNSTABLE: f64 = 1e-2;
+
+/// `settings`: how many each method has, and how many of them have C ≥ [`UNSTABLE`]; `proxy` is Ŵ with the C that reached it.
+fn claims(
+    findings: &mut Findings,
+    found: &[Found],
+    start: f64,
+    times: &[u64],
+    settings: (usize, usize),
+    proxy: (f64, f64),
+) {
+    let last = times[times.len() - 1];
     let share = |gap: f64| {
-        format!("{} ({} % of the start's)", significant(gap, 2), significant(100.0 * gap / start, 2))
+        format!("{} ({}% of the start's)", significant(gap, 2), significant(100.0 * gap / start, 2))
     };
     let (dual, constant, function) = (&found[0], &found[1..4], &found[4..7]);
     let listed = |found: &[Found]| -> String {
-        let parts: Vec<String> = RHOS
-            .iter()
-            .zip(found)
-            .map(|(rho, f)| format!("{} at ρ = {}", share(f.last()), plain(*rho, 2)))
-            .collect();
-        parts.join(", ")
+        let one = |rho: &f64, f: &Found| {
+            format!("{} ± {} at ρ = {}", share(f.last()), significant(f.error(), 1), plain(*rho, 2))
+        };
+        RHOS.iter().zip(found).map(|(rho, f)| one(rho, f)).collect::<Vec<_>>().join(", ")
     };
     findings.claims.push(
         Claim::new(
-            "Section 3.1, Figure 2 left and middle",
+            "Version 1, section 3.1, Figure 2 left and middle",
             "Kernel SGD on the dual is extremely slow, which happens due to the small step size.",
-            "at its best setting of the grid the dual's gap is still above a third of that at the start",
-            format!("After {last} steps at C = {} it is {}.", plain(dual.case.step, 1), share(dual.last())),
-            dual.last() > start / 3.0,
+            "at its best setting the dual's gap is still above half of that at the start",
+            format!(
+                "After {last} steps with C = {} it is {} ± {}.",
+                plain(dual.case.step, 1),
+                share(dual.last()),
+                significant(dual.error(), 1)
+            ),
+            dual.last() > start / 2.0,
         )
         .because("The dual came closer than that."),
     );
-    let safe_overflown: usize = found[1..].iter().map(|f| f.overflown).sum();
+    let (safe_overflown, safe_worse) =
+        found[1..].iter().fold((0, 0), |(a, b), f| (a + f.overflown, b + f.worse));
+    let safe = (found.len() - 1) * settings.0;
     findings.claims.push(
         Claim::new(
-            "Section 3.1, Figure 2 right",
-            "Larger values of C lead to numerical instabilities: the exponent brings an iterate to where it stagnates. The safe semi-dual is much more stable.",
-            "some setting of the dual leaves the range of numbers or ends above the start, and no setting of the safe semi-dual leaves it",
+            "Version 1, section 3.1, Figure 2 right",
+            "Larger steps make the dual unstable: the exponent brings an iterate to where it stagnates. The safe semi-dual is much more stable.",
+            "at least as many settings of the dual as have C ≥ 0.01 overflow or end above twice the start's gap; of the safe ones none overflows and \
+             less than a tenth end there",
             format!(
-                "Of the dual's settings {} ended in numbers that are none and {} above the start; of the safe ones {safe_overflown} and {}.",
-                dual.overflown,
-                dual.worse,
-                found[1..].iter().map(|f| f.worse).sum::<usize>()
+                "Of {} settings of the dual, {} of them with C ≥ 0.01, {} overflow and {} end above twice the start's gap; of {safe} safe ones \
+                 {safe_overflown} and {safe_worse}.",
+                settings.0, settings.1, dual.overflown, dual.worse
             ),
-            dual.overflown + dual.worse > 0 && safe_overflown == 0,
+            dual.overflown + dual.worse >= settings.1 && safe_overflown == 0 && 10 * safe_worse < safe,
         )
-        .because("Instability was found elsewhere than is said."),
-    );
-    findings.claims.push(
-        Claim::new(
-            "Section 3.1; (14) and (15) with α in ℝ",
-            "The method usually achieves a relatively low optimality gap in about 2·10⁴ iterations, and plateaus after that.",
-            "at its best setting the gap is below 10% of the start's for every ρ",
-            format!("{}.", listed(constant)),
-            constant.iter().all(|f| f.last() < 0.1 * start),
-        )
-        .because(
-            "A single number for α is another problem than the semi-dual: with it the densities need to be one in the mean only, not at each x. Its exact optimum \
-             as ρ → 0 is almost as far from W as the start; a large ρ hides that, because the cap 1/ρ on densities then does what α should.",
-        ),
+        .because("The dual is unstable less often than that, or the safe semi-dual more often."),
     );
     let larger = constant.iter().all(|f| f.case.step >= 10.0 * dual.case.step);
+    let faster = constant
+        .iter()
+        .all(|f| dual.last() - f.last() > 3.0 * (dual.error().powi(2) + f.error().powi(2)).sqrt());
     findings.claims.push(
         Claim::new(
-            "Section 3.1",
-            "The approximate semi-dual formulation permits larger step sizes.",
-            "its best C is at least ten times the dual's, for every ρ",
+            "Version 1, section 3.1; (14) and (15) with α in ℝ",
+            "The safe semi-dual permits larger steps, which results in faster convergence.",
+            "for every ρ its best C is at least ten times the dual's, and its gap is smaller by more than three standard errors",
             format!(
-                "Best C: {} for the dual, {} for the safe semi-dual with a number.",
+                "Best C: {} for the dual, {} for the safe semi-dual with a number. Gaps at the end: {} for the dual; {}.",
                 plain(dual.case.step, 1),
-                constant.iter().map(|f| plain(f.case.step, 1)).collect::<Vec<_>>().join(", ")
+                constant.iter().map(|f| plain(f.case.step, 1)).collect::<Vec<_>>().join(", "),
+                share(dual.last()),
+                listed(constant)
             ),
-            larger,
+            larger && faster,
         )
-        .because("The best step was no larger."),
+        .because("The best step is not that much larger, or the gap not clearly smaller."),
+    );
+    findings.claims.push(
+        Claim::new(
+            "Version 1, section 3.1; (14) and (15) with α in ℝ",
+            "It usually achieves a relatively low optimality gap in about 2·10⁴ iterations.",
+            "at its best setting the gap at the end is below 10% of the start's for most ρ",
+            format!("After {last} steps: {}.", listed(constant)),
+            constant.iter().filter(|f| f.last() < 0.1 * start).count() > constant.len() / 2,
+        )
+        .because(
+            "A single number for α is another problem than the semi-dual: with it densities need to be one in the mean only, not at each x. With a small ρ \
+             its optimum is far from that of the transport problem; a large ρ hides that, because the cap 1/ρ on densities then does what α should.",
+        )
+        .unless(last < 20_000, "The runs are shorter than that."),
+    );
+    let plateau = |f: &Found| f.last() / f.at(times.len() - 3);
+    findings.claims.push(
+        Claim::new(
+            "Version 1, section 3.1; (14) and (15) with α in ℝ",
+            "It plateaus after that.",
+            "at its best setting the gap at the end is more than half of what it was at a quarter of the steps, for most ρ",
+            format!(
+                "From {} to {last} steps the gap is multiplied by {}.",
+                times[times.len() - 3],
+                constant.iter().map(|f| significant(plateau(f), 2)).collect::<Vec<_>>().join(", ")
+            ),
+            constant.iter().filter(|f| plateau(f) > 0.5).count() > constant.len() / 2,
+        )
+        .because("The gap still falls.")
+        .unless(last < 80_000, "The runs end too early to tell."),
     );
     findings.claims.push(
         Claim::new(
             "(14) and (15) with α a function of x",
-            "With α a function in the same space, as the semi-dual has it, the safe semi-dual comes close.",
+            "With α a function in the same space, as the semi-dual has it, the safe semi-dual comes close for small ρ.",
             "at its best setting the gap is below 10% of the start's for ρ = 0.03 and ρ = 0.1",
             format!("{}.", listed(function)),
             function[..2].iter().all(|f| f.last() < 0.1 * start),
         )
-        .because("It did not come that close in so many steps.")
+        .because("It does not come that close in so many steps.")
         .ours(),
     );
-    let off = found.iter().map(|f| (f.proxy - f.runs[f.runs.len() - 1][f.runs[0].len() - 1]).abs());
-    let off = off.filter(|d| d.is_finite()).fold(0.0, f64::max);
+    let off = found.iter().map(|f| f.proxy - f.runs[f.runs.len() - 1][f.runs[0].len() - 1]);
+    let off: Vec<f64> = off.filter(|d| d.is_finite()).collect();
+    let (least, most) =
+        off.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), d| (a.min(*d), b.max(*d)));
     findings.claims.push(
         Claim::new(
-            "Appendix B.3",
-            "The gap is estimated by Ŵ, the largest value reached by SGD on test sets, less the value at v there.",
-            "it differs from the exact gap of the same v by less than 10% of the start's, for every method",
-            format!("The largest difference is {}.", share(off)),
-            off < 0.1 * start,
+            "Version 1, appendix B.3",
+            "The gap is estimated by Ŵ, the largest value that SGD reaches on test sets, less the value at v there.",
+            "it differs from the exact gap of the same v by less than 1% of the start's, for every method",
+            format!(
+                "The estimate less the exact gap is between {} and {}. Ŵ is {}, reached with C = {}.",
+                significant(least, 2),
+                significant(most, 2),
+                significant(proxy.0, 5),
+                plain(proxy.1, 2)
+            ),
+            off.len() == found.len() && least.abs().max(most.abs()) < 0.01 * start,
         )
-        .because("Test sets of this size, or so many steps, are not enough for it."),
+        .because(
+            "Ŵ is only what SGD reached, which is below the optimum on the test sets; and these are not the distributions. The paper does not give its step; \
+             here the best of several is taken.",
+        ),
     );
 }
 
@@ -404,7 +483,7 @@ fn tables(findings: &mut Findings, found: &[Found], cases: &[Case], tried: &[f64
     }
     let mut grid = Table::new(
         "grid",
-        "The gap at the end for every setting; none where numbers are none",
+        "The mean gap at the end for every setting; none where a run overflows",
         &["method", "σ²", "C", "gap"],
     );
     for (case, gap) in cases.iter().zip(tried) {
@@ -432,54 +511,45 @@ fn picture(
     times: &[u64],
     start: f64,
 ) -> Result<Picture> {
-    let line = |f: &Found, style: Style| {
+    let line = |f: &Found, name: String, style: Style| {
         let points = times.iter().enumerate().map(|(i, t)| (*t as f64, f.at(i))).collect();
-        let band = times.iter().enumerate().map(|(i, t)| {
-            let (mean, spread) = (f.at(i), f.spread(i));
-            (*t as f64, (mean - spread).max(1e-6), mean + spread)
-        });
-        Series::new(words(f.case.objective), style, points)
-            .band(band.filter(|b| b.1.is_finite() && b.2.is_finite()).collect())
+        let band = times.iter().enumerate().map(|(i, t)| (*t as f64, f.range(i)));
+        let band = band.map(|(t, (least, most))| (t, least.max(1e-6), most));
+        Series::new(name, style, points).band(band.filter(|b| b.1.is_finite() && b.2.is_finite()).collect())
     };
-    let axes = || (Axis::log("steps"), Axis::log("gap, exact").over(3e-3, 3.0));
-    let (x, y) = axes();
-    let mut best = Panel::new("Each method at its best setting", x, y);
-    for (k, f) in found.iter().enumerate() {
-        let colour = LINES[if k == 0 { 0 } else { 1 + (k - 1) % 3 }];
-        best.add(line(
-            f,
-            if k == 0 {
-                Style::dotted(colour)
-            } else if k < 4 {
-                Style::dashed(colour)
-            } else {
-                Style::line(colour)
-            },
-        ));
-    }
-    // Runs of the dual that go wrong, as the paper's panel on the right has them.
-    let (x, y) = (Axis::log("steps"), Axis::log("gap, exact; ends where numbers end"));
-    let mut wrong = Panel::new("The dual at larger steps", x, y);
-    let mut shown = 0;
-    for (case, gap) in cases.iter().zip(tried) {
-        if matches!(case.objective, Objective::Dual) && (gap.is_nan() || *gap > start) && shown < 4 {
-            let (gaps, _) = reference.walk(lab, *case, 0, times)?;
-            let points = times.iter().zip(gaps).map(|(t, gap)| (*t as f64, gap.min(1e12))).collect();
-            let name = format!("C = {}, σ² = {}", plain(case.step, 1), plain(case.square, 2));
-            wrong.add(Series::new(name, Style::line(LINES[shown]).with_dots(), points));
-            shown += 1;
+    let mut chart = Chart::new(3, 400.0, 340.0);
+    for (title, methods) in [("α a number, as printed", &found[1..4]), ("α a function of x", &found[4..7])]
+    {
+        let y = Axis::log("exact gap, at the best setting").over(3e-3, 3.0);
+        let mut best = Panel::new(title, Axis::log("steps"), y);
+        best.add(line(&found[0], "dual".into(), Style::dotted(LINES[0])));
+        for ((k, f), rho) in methods.iter().enumerate().zip(RHOS) {
+            best.add(line(f, format!("safe, ρ = {}", plain(rho, 2)), Style::line(LINES[1 + k])));
         }
+        chart.add(best);
     }
-    let mut chart = Chart::new(2, 460.0, 340.0);
-    chart.add(best);
+    // Runs of the dual that go wrong, as the paper's panel on the right has them: those of the smallest steps.
+    let y = Axis::log("exact gap; lines end where numbers do").over(0.1, 1e12);
+    let mut wrong = Panel::new("The dual at larger steps", Axis::log("steps"), y);
+    let astray = |(case, gap): &(&Case, &f64)| {
+        matches!(case.objective, Objective::Dual) && (gap.is_nan() || **gap > 2.0 * start)
+    };
+    let mut astray: Vec<Case> = cases.iter().zip(tried).filter(astray).map(|(case, _)| *case).collect();
+    astray.sort_by(|a, b| a.step.total_cmp(&b.step));
+    for (case, colour) in astray.iter().zip(LINES).take(4) {
+        let (gaps, _) = reference.walk(lab, *case, 0, times)?;
+        let points = times.iter().zip(gaps).map(|(t, gap)| (*t as f64, gap)).collect();
+        let name = format!("C = {}, σ² = {}", plain(case.step, 1), plain(case.square, 2));
+        wrong.add(Series::new(name, Style::line(colour).with_dots(), points));
+    }
     chart.add(wrong);
     Ok(Picture {
         name: "figure-2",
-        caption: "Left: the exact gap over steps at the best bandwidth and step of each method, mean and standard deviation over runs; the dual dotted, the safe \
-                  semi-dual dashed where α is a number and unbroken where it is a function. Right: runs of the dual at larger steps."
+        caption: "Left and middle: the exact gap over steps at the best bandwidth and step of each method, mean, least and largest of the runs; the dual in \
+                  both. Right: single runs of the dual at larger steps, cut off at 10¹²."
             .into(),
-        alt: "Two panels of gaps over steps. On the left the dual and the safe semi-dual with a number stay high, that with a function falls by a factor of ten and \
-              more. On the right gaps of the dual jump up or end."
+        alt: "Three panels of gaps over steps: the safe semi-dual where α is a number, where it is a function, both beside the dual; and runs of the dual at \
+              larger steps."
             .into(),
         drawing: chart.draw(),
     })
