@@ -4,6 +4,7 @@ mod chebyshev_set;
 mod corollary_4_10;
 mod discrete_choice;
 mod figure_1;
+mod kernel_transport;
 mod knapsack;
 mod polytope;
 mod proposition_3_3;
@@ -52,5 +53,6 @@ pub const EXPERIMENTS: &[Experiment] = &[
     figure_1::EXPERIMENT,
     safe_kl::EXPERIMENT,
     safe_kl_bounds::EXPERIMENT,
+    kernel_transport::EXPERIMENT,
     robust_regression::EXPERIMENT,
 ];
