@@ -226,6 +226,8 @@ fn images(place: &Place, name: &str, parts: &[(&str, u32)], height: u32, width: 
         let bytes: Vec<u8> = (0..*n).flat_map(|i| (0..height * width).map(move |k| pixel(i, k))).collect();
         let file = format!("{name}/{part}-images-idx3-ubyte");
         place.file(&file, common::idx(&[*n, height, width], &bytes));
+        let labels: Vec<u8> = (0..*n).map(|i| (i % 3) as u8).collect();
+        place.file(&format!("{name}/{part}-labels-idx1-ubyte"), common::idx(&[*n], &labels));
     }
     name.to_owned()
 }

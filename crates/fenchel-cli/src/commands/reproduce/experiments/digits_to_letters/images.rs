@@ -51,12 +51,8 @@ impl Images {
         let size = |set: &ImageSet| format!("{} × {}", set.height(), set.width());
         let sizes = [&train_x, &test_x, &train_y, &test_y].map(size);
         if sizes.iter().any(|other| *other != sizes[0]) {
-            let [train, test, to_train, to_test] = sizes;
-            let (from, to) = if train == test && to_train == to_test {
-                (train, to_train)
-            } else {
-                (format!("{train} and {test}"), format!("{to_train} and {to_test}"))
-            };
+            let words = |a: &String, b: &String| if a == b { a.clone() } else { format!("{a} and {b}") };
+            let (from, to) = (words(&sizes[0], &sizes[1]), words(&sizes[2], &sizes[3]));
             let message = format!(
                 "--data: images of the source are {from}, those of the target {to}; they must all have one size"
             );
