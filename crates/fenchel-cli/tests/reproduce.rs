@@ -217,6 +217,79 @@ fn experiments_run_on_data_of_the_users() {
     assert_ne!(exact(&["--data", "last.csv", "--target", "1"]), last);
 }
 
+/// A folder in the format of MNIST with one part or both, of images in which a bright block wanders.
+#[cfg(feature = "networks")]
+fn images(place: &Place, name: &str, parts: &[(&str, u32)], height: u32, width: u32) -> String {
+    std::fs::create_dir_all(place.path().join(name)).unwrap();
+    for (part, n) in parts {
+        let pixel = |i: u32, k: u32| ((i * 7 + k) % 11 * 23 + i % 5) as u8;
+        let bytes: Vec<u8> = (0..*n).flat_map(|i| (0..height * width).map(move |k| pixel(i, k))).collect();
+        let file = format!("{name}/{part}-images-idx3-ubyte");
+        place.file(&file, common::idx(&[*n, height, width], &bytes));
+        let labels: Vec<u8> = (0..*n).map(|i| (i % 3) as u8).collect();
+        place.file(&format!("{name}/{part}-labels-idx1-ubyte"), common::idx(&[*n], &labels));
+    }
+    name.to_owned()
+}
+
+/// Images of the user's are transported whatever their size is, and claims are judged on them alone.
+#[cfg(feature = "networks")]
+#[test]
+fn folders_of_images_take_the_place_of_drawn_shapes() {
+    const NAME: &str = "digits-to-letters";
+    let (place, drawn) = (Place::new(), Place::new());
+    let run = tiny(&drawn, &[NAME], &[]);
+    let smoke = claims(&drawn, NAME);
+    assert!(smoke.iter().all(|claim| claim["verdict"] == "not-judged"), "{smoke:?}");
+    for text in [run.out, drawn.read(&format!("fenchel-reproduce/{NAME}/index.html"))] {
+        assert!(text.contains("judged on images given by --data"), "{text}");
+    }
+    let source = images(&place, "digits", &[("t10k", 60)], 6, 5);
+    let target = images(&place, "my letters", &[("train", 20), ("t10k", 40)], 6, 5);
+    tiny(&place, &[NAME], &["--quiet", "--data", &source, "--data", &target]);
+    let page = place.read(&format!("fenchel-reproduce/{NAME}/index.html"));
+    browser::assert_well_formed(&page);
+    for text in ["6 × 5", "20 and 20 images", "--data digits --data 'my letters'<"] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("SMOKE"));
+    let judged = claims(&place, NAME);
+    assert!(judged.iter().all(|claim| claim["verdict"] != "not-judged"), "{judged:?}");
+}
+
+#[cfg(feature = "networks")]
+#[test]
+fn folders_of_images_that_do_not_fit_are_refused() {
+    let place = Place::new();
+    images(&place, "digits", &[("t10k", 60)], 6, 5);
+    images(&place, "wide", &[("t10k", 60)], 5, 6);
+    images(&place, "few", &[("t10k", 55)], 6, 5);
+    images(&place, "few-to-train", &[("train", 15), ("t10k", 60)], 6, 5);
+    images(&place, "few-to-test", &[("train", 60), ("t10k", 39)], 6, 5);
+    images(&place, "unlike", &[("train", 60)], 4, 4);
+    images(&place, "unlike", &[("t10k", 60)], 6, 5);
+    let refused = |source: &str, target: &str, parts: &[&str]| {
+        place.refused(
+            &["reproduce", "digits-to-letters", "--tiny", "--data", source, "--data", target],
+            parts,
+        );
+    };
+    refused("digits", "wide", &["--data", "source are 6 × 5", "target 5 × 6", "one size"]);
+    refused("digits", "unlike", &["source are 6 × 5", "4 × 4 and 6 × 5"]);
+    refused("digits", "few", &["few has 55 images", "at least 56", "40 to measure with"]);
+    refused("few-to-train", "digits", &["few-to-train has 15 images to train with", "at least 16"]);
+    refused("digits", "few-to-test", &["few-to-test has 39 images to test with", "at least 40"]);
+    refused("digits", "nothing", &["--data", "nothing"]);
+    place.refused(
+        &["reproduce", "digits-to-letters", "--data", "digits"],
+        &["--data", "2 folders of images (source, target) wanted, 1 given"],
+    );
+    place.refused(
+        &["reproduce", "digits-to-letters", "--data", "digits", "--data", "digits", "--target", "y"],
+        &["--target", "images have one label each"],
+    );
+}
+
 /// The verdicts that are facts of arithmetic, at any size.
 #[test]
 fn what_is_certain_comes_out_so() {

@@ -77,6 +77,26 @@ fn safe_steps_never_overflow() {
     assert!(overflown >= 30, "the dual overflows at {overflown} of 88");
 }
 
+/// What is shown at a look is what the history says of it, and showing changes nothing.
+#[test]
+fn looks_are_shown() {
+    let transport = normals(1, 0.3, SAFE);
+    let of = || transport.perceptrons(&[8], 1).unwrap();
+    let settings = Settings { step: Some(0.01), ..quick(60) };
+    let plain = transport.train(of(), &settings, &mut Silent).unwrap();
+    let points = [-1.0, 0.2, 3.0];
+    let mut shown = Vec::new();
+    let mut seen = |point: &Point, u: &NetworkPotential<Mlp>, v: &NetworkPotential<Mlp>| {
+        shown.push((*point, u.values(&points).unwrap(), v.values(&points).unwrap()));
+    };
+    let watched = transport.train_watched(of(), &settings, &mut Silent, &mut seen).unwrap();
+    same(&plain, &watched);
+    assert_eq!(shown.iter().map(|(point, ..)| *point).collect::<Vec<_>>(), watched.history);
+    let (_, u, v) = shown.iter().find(|(point, ..)| point.step == watched.step).unwrap();
+    assert_eq!((u, v), (&watched.u.values(&points).unwrap(), &watched.v.values(&points).unwrap()));
+    assert_ne!(shown[0].2, shown[6].2);
+}
+
 /// A run that is lost says so, and keeps what was good.
 #[test]
 fn divergence_is_reported() {

@@ -56,7 +56,10 @@ impl<'a> Grid<'a> {
     }
 
     /// With a caption at the left of each row.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for experiments on images"))]
+    #[cfg_attr(
+        not(any(test, feature = "networks")),
+        expect(dead_code, reason = "for experiments with networks")
+    )]
     pub fn rows<S: Into<String>>(mut self, captions: impl IntoIterator<Item = S>) -> Self {
         self.rows = captions.into_iter().map(Into::into).collect();
         self
@@ -74,7 +77,10 @@ impl<'a> Grid<'a> {
     }
 
     /// Adds an image and what becomes of it, with an arrow from one to the other.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for experiments on images"))]
+    #[cfg_attr(
+        not(any(test, feature = "networks")),
+        expect(dead_code, reason = "for experiments with networks")
+    )]
     pub fn pair(&mut self, from: &'a [f32], to: &'a [f32]) {
         self.tiles.push(vec![from, to]);
     }

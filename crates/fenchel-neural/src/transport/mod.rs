@@ -104,6 +104,9 @@ pub struct Point {
     pub rate: Option<f64>,
 }
 
+/// Who is shown u and v as training goes on, with the point of the history that they are of.
+pub type Seen<'s, U, V> = dyn FnMut(&Point, &NetworkPotential<U>, &NetworkPotential<V>) + 's;
+
 /// What training has come to.
 #[derive(Debug, Clone)]
 pub struct Trained<U, V> {
@@ -182,7 +185,23 @@ impl NeuralTransport {
         observer: &mut dyn Observer,
     ) -> Result<Trained<U, V>> {
         self.fitted(&networks)?;
-        Run::new(self, settings)?.start(networks, None, observer)
+        Run::new(self, settings)?.start(networks, None, observer, &mut |_, _, _| ())
+    }
+
+    /// The same, and `seen` is shown the potentials at the start and at each look, with the point of the history that they are of: those
+    /// that are on their way, not the best so far. Their values need not be finite.
+    ///
+    /// # Errors
+    /// As [`NeuralTransport::train`].
+    pub fn train_watched<U: Network, V: Network>(
+        &self,
+        networks: (U, V),
+        settings: &Settings,
+        observer: &mut dyn Observer,
+        seen: &mut Seen<'_, U, V>,
+    ) -> Result<Trained<U, V>> {
+        self.fitted(&networks)?;
+        Run::new(self, settings)?.start(networks, None, observer, seen)
     }
 
     /// Goes on from a checkpoint of the same training, to the bits it would have come to. `networks` are of the same make; their parameters do not
@@ -198,7 +217,7 @@ impl NeuralTransport {
         observer: &mut dyn Observer,
     ) -> Result<Trained<U, V>> {
         self.fitted(&networks)?;
-        Run::new(self, settings)?.start(networks, Some(checkpoint), observer)
+        Run::new(self, settings)?.start(networks, Some(checkpoint), observer, &mut |_, _, _| ())
     }
 
     /// The objective of any potentials over all pairs of points `xs` and `ys` (row-major), a test set for instance. `seed` is that of a λ in

@@ -5,7 +5,7 @@ use super::pairs::{Dual, Table};
 use super::potential::NetworkPotential;
 use super::settings::{Pairs, Settings};
 use super::standard::Standard;
-use super::{NeuralTransport, Point, Trained};
+use super::{NeuralTransport, Point, Seen, Trained};
 use crate::EVERY;
 use crate::network::{Network, contracted, evaluate, numbers, parameters, place, tensor};
 use crate::optimiser::{Optimiser, Rule};
@@ -242,12 +242,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Trains from the start or a checkpoint.
+    /// Trains from the start or a checkpoint; `seen` gets the potentials at the start and at each look.
     pub(super) fn start<U: Network, V: Network>(
         &self,
         networks: (U, V),
         from: Option<&Checkpoint>,
         observer: &mut dyn Observer,
+        seen: &mut Seen<'_, U, V>,
     ) -> Result<Trained<U, V>> {
         let saver = Saver::new(self, &networks)?;
         let before = from.map_or(0.0, Checkpoint::seconds);
@@ -269,6 +270,7 @@ impl<'a> Run<'a> {
                 overflows: 0,
                 rate: None,
             });
+            show(seen, &state, &networks);
         }
         let mut moving: Vec<(U, V)> =
             state.walks.iter().map(|walk| parameters::put(networks.clone(), &walk.parameters)).collect();
@@ -303,7 +305,7 @@ impl<'a> Run<'a> {
             let lost = state.walks.iter().all(|walk| walk.lost);
             let cut = state.walks.len() > 1 && CUTS.contains(&state.t);
             if lost || cut || state.t.is_multiple_of(self.settings.every) {
-                ended = self.look(&mut moving, &mut state, &held, control.seconds(), cut);
+                ended = self.look(&mut moving, &mut state, &held, (control.seconds(), cut), seen);
                 if ended.is_some() {
                     break;
                 }
@@ -312,7 +314,7 @@ impl<'a> Run<'a> {
         // What was cut short is looked at, but it is no state to go on from.
         let looked = state.history.last().is_some_and(|point| point.step == state.t);
         if !looked && ended.is_none_or(|status| status == Status::MaxTime) {
-            let over = self.look(&mut moving, &mut state, &held, control.seconds(), false);
+            let over = self.look(&mut moving, &mut state, &held, (control.seconds(), false), seen);
             ended = ended.or(over);
         }
         let State { t, standards, walks, best, overflows, history, .. } = state;
@@ -342,8 +344,8 @@ impl<'a> Run<'a> {
         moving: &mut Vec<(U, V)>,
         state: &mut State,
         held: &Batch,
-        seconds: f64,
-        cut: bool,
+        (seconds, cut): (f64, bool),
+        seen: &mut Seen<'_, U, V>,
     ) -> Option<Status> {
         let is_ours = self.settings.step.is_none();
         let mut found: Vec<(f64, (U, V), Walk)> = moving
@@ -371,6 +373,7 @@ impl<'a> Run<'a> {
             rate: Some(walk.rate),
         };
         state.history.push(point);
+        show(seen, state, networks);
         if *value > state.best.value {
             state.best = Kept { parameters: walk.parameters.clone(), t: state.t, value: *value };
             state.idle = 0;
@@ -407,6 +410,14 @@ impl<'a> Run<'a> {
         }
         let out_of_patience = self.settings.patience.is_some_and(|patience| state.idle >= patience);
         ended.or((out_of_patience && state.walks.len() == 1).then_some(Status::Stalled))
+    }
+}
+
+/// Shows the potentials of the last point of the history.
+fn show<U: Network, V: Network>(seen: &mut Seen<'_, U, V>, state: &State, (u, v): &(U, V)) {
+    if let Some(point) = state.history.last() {
+        let [by_u, by_v] = state.standards.clone();
+        seen(point, &NetworkPotential::new(u, by_u), &NetworkPotential::new(v, by_v));
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod chebyshev_set;
 mod corollary_4_10;
+#[cfg(feature = "networks")]
+mod digits_to_letters;
 mod discrete_choice;
 mod figure_1;
 mod kernel_transport;
@@ -55,4 +57,6 @@ pub const EXPERIMENTS: &[Experiment] = &[
     safe_kl_bounds::EXPERIMENT,
     kernel_transport::EXPERIMENT,
     robust_regression::EXPERIMENT,
+    #[cfg(feature = "networks")]
+    digits_to_letters::EXPERIMENT,
 ];
