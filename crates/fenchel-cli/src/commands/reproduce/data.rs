@@ -14,7 +14,7 @@ pub enum Takes {
     /// A table.
     Table,
     /// Folders in the format of MNIST, one for each of these roles.
-    #[expect(dead_code, reason = "for experiments with networks")]
+    #[cfg_attr(not(feature = "networks"), expect(dead_code, reason = "for experiments with networks"))]
     Images(&'static [&'static str]),
 }
 
@@ -150,7 +150,7 @@ impl Folder {
     }
 
     /// The name of the folder.
-    #[expect(dead_code, reason = "for experiments with networks")]
+    #[cfg_attr(not(feature = "networks"), expect(dead_code, reason = "for experiments with networks"))]
     pub fn label(&self) -> String {
         self.path.display().to_string()
     }

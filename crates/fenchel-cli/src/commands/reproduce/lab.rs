@@ -64,7 +64,7 @@ impl Lab {
     }
 
     /// The folders of images of the user's, in the order of the experiment's roles, if there are some.
-    #[expect(dead_code, reason = "for experiments with networks")]
+    #[cfg_attr(not(feature = "networks"), expect(dead_code, reason = "for experiments with networks"))]
     pub fn folders(&self) -> Option<&[Folder]> {
         match self.data() {
             Some(Data::Images(folders)) => Some(folders),

@@ -5,6 +5,8 @@ mod corollary_4_10;
 mod discrete_choice;
 mod figure_1;
 mod knapsack;
+#[cfg(feature = "networks")]
+mod label_noise;
 mod polytope;
 mod proposition_3_3;
 mod robust_regression;
@@ -53,4 +55,6 @@ pub const EXPERIMENTS: &[Experiment] = &[
     safe_kl::EXPERIMENT,
     safe_kl_bounds::EXPERIMENT,
     robust_regression::EXPERIMENT,
+    #[cfg(feature = "networks")]
+    label_noise::EXPERIMENT,
 ];
