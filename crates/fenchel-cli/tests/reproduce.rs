@@ -290,6 +290,74 @@ fn folders_of_images_that_do_not_fit_are_refused() {
     );
 }
 
+/// Folders of images: any size, any number of classes, one part or two; judged there, and on drawn shapes not.
+#[cfg(feature = "networks")]
+#[test]
+fn images_of_the_users_are_what_claims_are_judged_on() {
+    let place = Place::new();
+    let folder = |name: &str, parts: &[(&str, u32, u32, u8)]| {
+        std::fs::create_dir(place.path().join(name)).unwrap();
+        for (part, n, height, classes) in parts {
+            let size = height * 11;
+            // A bright line, at a place for each class.
+            let label = |i: u32| (i % u32::from(*classes)) as u8;
+            let pixel = |j: u32| {
+                if j % size / 11 == 2 + 3 * u32::from(label(j / size)) { 200 } else { (j * j % 31) as u8 }
+            };
+            let images = common::idx(&[*n, *height, 11], &(0..n * size).map(pixel).collect::<Vec<_>>());
+            place.file(&format!("{name}/{part}-images-idx3-ubyte"), images);
+            let labels = common::idx(&[*n], &(0..*n).map(|i| 3 * label(i) + 1).collect::<Vec<_>>());
+            place.file(&format!("{name}/{part}-labels-idx1-ubyte"), labels);
+        }
+    };
+    let run = |options: &[&str], words: &[&str]| {
+        tiny(&place, &["label-noise"], &[&["--quiet"], options].concat());
+        let page = place.read("fenchel-reproduce/label-noise/index.html");
+        browser::assert_well_formed(&page);
+        words.iter().for_each(|w| assert!(page.contains(w), "{w}: {page}"));
+        claims(&place, "label-noise")
+    };
+    folder("two parts", &[("train", 30, 12, 3), ("t10k", 25, 12, 3)]);
+    let words = [
+        "12 × 11 pixels, 3 classes; 20 images to learn from, 10 to validate and 10 to test with",
+        "8 of 30 labels",
+    ];
+    let judged = run(&["--data", "two parts"], &words);
+    assert!(judged.iter().all(|c| c["verdict"] != "not-judged" && c["criterion"] != ""), "{judged:?}");
+    folder("one", &[("shapes", 45, 14, 2)]);
+    run(
+        &["--data", "one"],
+        &["14 × 11 pixels, 2 classes; 20 images to learn from, 10 to validate and 10 to test with"],
+    );
+    for claim in run(&[], &["This is a smoke test", "28 × 28 pixels, 10 classes"]) {
+        assert_eq!(claim["verdict"], "not-judged");
+        assert!(claim["reason"].as_str().unwrap().contains("real images"), "{claim}");
+    }
+
+    let refused = |name: &str, parts: &[&str]| {
+        place.refused(
+            &["reproduce", "label-noise", "--tiny", "--data", name],
+            &[&["--data", name], parts].concat(),
+        );
+    };
+    folder("few", &[("train", 39, 12, 3)]);
+    refused("few", &["39 images are too few for 3 parts", "at least 40"]);
+    folder("same", &[("train", 50, 12, 1)]);
+    refused("same", &["1 in every image", "two classes"]);
+    folder("small", &[("train", 50, 8, 2)]);
+    refused("small", &["height of the image", "at least 10 pixels"]);
+    folder("unlike", &[("train", 40, 12, 2), ("test", 20, 13, 2)]);
+    refused("unlike", &["12 × 11", "13 × 11"]);
+    folder("bare", &[("train", 40, 12, 2)]);
+    std::fs::remove_file(place.path().join("bare/train-labels-idx1-ubyte")).unwrap();
+    refused("bare", &["labels"]);
+    refused("nowhere", &["cannot be read"]);
+    place.refused(
+        &["reproduce", "label-noise", "--tiny", "--data", "one", "--target", "2"],
+        &["--target", "images have one label"],
+    );
+}
+
 /// The verdicts that are facts of arithmetic, at any size.
 #[test]
 fn what_is_certain_comes_out_so() {

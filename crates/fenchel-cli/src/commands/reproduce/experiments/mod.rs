@@ -8,6 +8,8 @@ mod discrete_choice;
 mod figure_1;
 mod kernel_transport;
 mod knapsack;
+#[cfg(feature = "networks")]
+mod label_noise;
 mod polytope;
 mod proposition_3_3;
 mod robust_regression;
@@ -59,4 +61,6 @@ pub const EXPERIMENTS: &[Experiment] = &[
     robust_regression::EXPERIMENT,
     #[cfg(feature = "networks")]
     digits_to_letters::EXPERIMENT,
+    #[cfg(feature = "networks")]
+    label_noise::EXPERIMENT,
 ];
