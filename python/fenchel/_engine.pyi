@@ -123,8 +123,12 @@ class Continuous:
         temperature: str,
     ) -> Continuous: ...
     def solve(
-        self, settings: str, progress: Report | None
-    ) -> tuple[ContinuousSolution, BaseException | None]: ...
+        self,
+        settings: str,
+        progress: Report | None,
+        checkpoint: PathLike[str] | None,
+        resume: PathLike[str] | None,
+    ) -> tuple[ContinuousSolution, BaseException | None, str | None]: ...
     def certify(
         self,
         v: Callable[[Doubles], Any],
