@@ -44,6 +44,20 @@ def robust_choose(
     shift: dict[str, Any],
     progress: Any,
 ) -> tuple[dict[str, Any], BaseException | None]: ...
+def network_train(
+    rows: tuple[Any, Any],
+    held: tuple[Any, Any] | None,
+    make: dict[str, Any],
+    training: dict[str, Any],
+    initial: Any,
+    progress: Any,
+    checkpoint: PathLike[str] | None,
+    resume: PathLike[str] | None,
+) -> tuple[dict[str, Any], BaseException | None, str | None]: ...
+def network_scores(make: dict[str, Any], given: Any, x: Any) -> Any: ...
+def network_losses(
+    rows: tuple[Any, Any], make: dict[str, Any], training: dict[str, Any], given: Any
+) -> tuple[Any, Any]: ...
 def parse_memory(text: str) -> int: ...
 def loaded(memory: int) -> int: ...
 def kernel(name: str) -> str: ...
@@ -123,8 +137,12 @@ class Continuous:
         temperature: str,
     ) -> Continuous: ...
     def solve(
-        self, settings: str, progress: Report | None
-    ) -> tuple[ContinuousSolution, BaseException | None]: ...
+        self,
+        settings: str,
+        progress: Report | None,
+        checkpoint: PathLike[str] | None,
+        resume: PathLike[str] | None,
+    ) -> tuple[ContinuousSolution, BaseException | None, str | None]: ...
     def certify(
         self,
         v: Callable[[Doubles], Any],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
@@ -50,7 +51,9 @@ def reporting(progress: bool | Report) -> Iterator[Report | None]:
 
         def report(phase: str, fraction: float, samples: int, error: float, target: float) -> None:
             bar.set_description_str(phase, refresh=False)
-            bar.set_postfix_str(f"error {error:.2g}, wanted {target:.2g}, {samples:,} samples", refresh=False)
+            # A training aims at no error, and knows one only where rows are held back.
+            known = [f"{word} {it:.2g}" for word, it in (("error", error), ("wanted", target)) if not math.isnan(it)]
+            bar.set_postfix_str(", ".join([*known, f"{samples:,} samples"]), refresh=False)
             bar.n = round(100 * min(max(fraction, 0.0), 1.0))
             bar.refresh()
 

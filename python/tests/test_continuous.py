@@ -548,3 +548,101 @@ def test_plots():
     for figure in matplotlib.pyplot.get_fignums():
         matplotlib.pyplot.figure(figure).canvas.draw()
     matplotlib.pyplot.close("all")
+
+
+def _alike(one, other):
+    """The same result to the bit, but for times."""
+    assert (one.value, one.interval, one.marginal_error) == (other.value, other.interval, other.marginal_error)
+    x = np.linspace(-2, 2, 9)
+    np.testing.assert_array_equal(one.u(x), other.u(x))
+    np.testing.assert_array_equal(one.map(x), other.map(x))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_interrupted_and_resumed_to_the_same_bits(tmp_path, method):
+    settings = {"temperature": 0.3 if method == "samples" else 1.0, "tolerance": 0.05 if method == "samples" else 0.1}
+    settings |= METHODS[method] | ({"step": 0.5, "tolerance": 1.0} if method == "sgd" else {})
+    whole, file = continuous("gaussian", normal, **settings), tmp_path / "run.ckpt"
+
+    def stop(phase, fraction, *_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(fenchel.Interrupted) as stopped:
+        continuous("gaussian", normal, checkpoint=file, progress=stop, **settings)
+    assert stopped.value.result.status == "interrupted" and file.exists()
+    _alike(continuous("gaussian", normal, checkpoint=file, resume=file, **settings), whole)
+    # The file of the end has only the end to go on to.
+    _alike(continuous("gaussian", normal, resume=file, **settings), whole)
+
+
+def test_out_of_time_and_resumed_to_the_same_bits(tmp_path):
+    settings = {"temperature": 0.3, "tolerance": 0.03}
+    whole, file = continuous("gaussian:2", plane, **settings), tmp_path / "run.ckpt"
+    with pytest.warns(ConvergenceWarning, match="max_time"):
+        continuous("gaussian:2", plane, checkpoint=file, max_seconds=0.01, **settings)
+    resumed = continuous("gaussian:2", plane, resume=file, **settings)
+    assert (resumed.value, resumed.interval) == (whole.value, whole.interval)
+
+
+KILLED = """
+import numpy as np
+from fenchel.transport import continuous
+def normal(rng, n):
+    return rng.normal(1.0, 0.5, size=(n, 1))
+continuous("gaussian", normal, temperature=0.3, tolerance=0.03, checkpoint={file!r})
+"""
+
+
+def test_killed_and_resumed_to_the_same_bits(tmp_path):
+    settings = {"temperature": 0.3, "tolerance": 0.03}
+    whole, file = continuous("gaussian", normal, **settings), tmp_path / "run.ckpt"
+    with subprocess.Popen([sys.executable, "-c", KILLED.format(file=str(file))]) as process:
+        deadline = time.monotonic() + 60
+        while not file.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    assert file.exists()
+    _alike(continuous("gaussian", normal, resume=file, **settings), whole)
+
+
+def test_checkpoints_that_cannot_be_used(tmp_path):
+    settings, file = {"temperature": 0.3, "tolerance": 0.1}, tmp_path / "run.ckpt"
+    continuous("gaussian", normal, checkpoint=file, **settings)
+    for change in ({"seed": 1}, {"temperature": 0.4}, {"cost": "l1"}, {"potential": "kernel"}):
+        with pytest.raises(InvalidInputError, match="checkpoint.*another problem"):
+            continuous("gaussian", normal, resume=file, **{**settings, **change})
+    with pytest.raises(InvalidInputError, match="checkpoint"):
+        continuous("uniform:1", normal, resume=file, **settings)
+    semidiscrete("gaussian", [[-1.0], [1.0]], tolerance=0.1, checkpoint=tmp_path / "other.ckpt")
+    with pytest.raises(DataFileError, match="other.ckpt"):
+        continuous("gaussian", normal, resume=tmp_path / "other.ckpt", **settings)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataFileError, match="not overwritten"):
+        continuous("gaussian", normal, checkpoint=tmp_path / "notes.txt", **settings)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    with pytest.raises(DataFileError, match="nowhere"):
+        continuous("gaussian", normal, checkpoint=tmp_path / "nowhere" / "run.ckpt", **settings)
+    with pytest.raises(DataFileError, match="cannot be read"):
+        continuous("gaussian", normal, resume=tmp_path / "nowhere.ckpt", **settings)
+    with pytest.raises(InvalidTypeError, match="checkpoint is 3; it must be a path"):
+        continuous("gaussian", normal, checkpoint=3, **settings)
+
+
+def test_failures_leave_the_last_sound_state(tmp_path):
+    """A function that fails for a while, such as one that reads from elsewhere, costs nothing but the time."""
+    settings, file, calls = {"temperature": 0.3, "tolerance": 0.05}, tmp_path / "run.ckpt", []
+    broken = [False]
+
+    def draw(rng, n):
+        calls.append(n)
+        if broken[0] and len(calls) > 6:
+            raise OSError("gone")
+        return rng.normal(MEAN, DEVIATION, size=(n, 1))
+
+    whole, broken[0] = continuous("gaussian", draw, **settings), True
+    assert len(calls) > 8
+    calls.clear()
+    with pytest.raises(OSError, match="gone"):
+        continuous("gaussian", draw, checkpoint=file, **settings)
+    broken[0] = False
+    _alike(continuous("gaussian", draw, resume=file, **settings), whole)

@@ -27,6 +27,8 @@ mod _engine {
     #[pymodule_export]
     use super::registry::{canonical_divergence, registry};
     #[pymodule_export]
+    use super::robust::{network_losses, network_scores, network_train};
+    #[pymodule_export]
     use super::robust::{robust_choose, robust_fit, robust_has_strength, robust_loss, robust_risk};
     #[pymodule_export]
     use super::run::{after_fork, num_threads, set_num_threads};

@@ -2,9 +2,11 @@
 
 use crate::errors::raised;
 use crate::run::long;
+use fenchel::Error;
 use fenchel::optim::{Flow, Observer, Progress};
 use fenchel::transport::CheckpointFile;
 use pyo3::prelude::*;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -87,4 +89,18 @@ pub fn watched<T: Send>(
     work: impl FnOnce(&mut dyn Observer) -> T + Send,
 ) -> PyResult<(T, Option<PyErr>)> {
     watched_and_kept(py, progress, None, work)
+}
+
+/// A state that was kept in a file.
+pub fn read_checkpoint<'a, T>(
+    path: &'a Path,
+    read: impl FnOnce(&'a Path, &[u8]) -> fenchel::Result<T>,
+) -> fenchel::Result<T> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+    read(path, &bytes)
+}
+
+/// Why the file holds an earlier state than the last, if it does.
+pub fn outdated(file: Option<CheckpointFile>) -> Option<String> {
+    file.and_then(|file| file.outdated().map(ToString::to_string))
 }

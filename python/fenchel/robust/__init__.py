@@ -5,12 +5,15 @@ An ordinary fit minimises the mean of the losses of all rows; a robust one the w
     min over θ of  max over p of  Σ p_i ℓ_i(θ) − λ D_f(p‖p̂)            penalised, by a temperature λ
     min over θ of  max over p of  Σ p_i ℓ_i(θ)   with  D_f(p‖p̂) ≤ r     constrained, to a radius r
 
-The inner maximum is a smooth maximum of the losses. Fits are exact: they come with a lower bound that no coefficients get below.
+The inner maximum is a smooth maximum of the losses. Fits of linear models are exact: they come with a lower bound that no
+coefficients get below. Networks are trained by stochastic gradients.
 
 =========================================================  =====================================================
 :func:`risk`                                               the worst-case mean of losses of whatever model
 :class:`RobustRegressor`, :class:`RobustClassifier`        linear models in the manner of scikit-learn
 :class:`RobustRegressorCV`, :class:`RobustClassifierCV`    the same with a strength chosen on held-out rows
+:class:`RobustMLPRegressor`, :class:`RobustMLPClassifier`  networks of layers of units
+:class:`RobustCNNRegressor`, :class:`RobustCNNClassifier`  networks for images
 =========================================================  =====================================================
 
 The estimators need scikit-learn, which is imported when one of them is first asked for.
@@ -26,11 +29,16 @@ from ._risk import WorstCase, risk
 
 if TYPE_CHECKING:
     from ._estimators import RobustClassifier, RobustRegressor
+    from ._networks import RobustCNNClassifier, RobustCNNRegressor, RobustMLPClassifier, RobustMLPRegressor
     from ._validation import RobustClassifierCV, RobustRegressorCV
 
 __all__ = [
+    "RobustCNNClassifier",
+    "RobustCNNRegressor",
     "RobustClassifier",
     "RobustClassifierCV",
+    "RobustMLPClassifier",
+    "RobustMLPRegressor",
     "RobustRegressor",
     "RobustRegressorCV",
     "WorstCase",
@@ -38,8 +46,12 @@ __all__ = [
 ]
 
 _ESTIMATORS = {
+    "RobustCNNClassifier": "_networks",
+    "RobustCNNRegressor": "_networks",
     "RobustClassifier": "_estimators",
     "RobustClassifierCV": "_validation",
+    "RobustMLPClassifier": "_networks",
+    "RobustMLPRegressor": "_networks",
     "RobustRegressor": "_estimators",
     "RobustRegressorCV": "_validation",
 }

@@ -15,7 +15,8 @@ from .. import _engine, errors
 from .._runs import raise_stopped, reporting, warn
 from .._values import number, whole
 from ..divergences import Divergence
-from ._estimators import Classification, ConvergenceWarning, Linear, Regression, documented, keep, seed_of
+from ._estimators import Classification, Linear, Regression, documented
+from ._models import ConvergenceWarning, keep, seed_of
 from ._settings import RADIUS, Strength, divergence_name, settings, temperature
 
 __all__ = ["RobustClassifierCV", "RobustRegressorCV"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _engine
 from .._runs import Report, Seed, raise_stopped, reporting, seed_number, warn
-from .._values import number, whole
+from .._values import number, path, whole
 from ..divergences import DivergenceLike, name_of
 from ..errors import InvalidInputError, InvalidTypeError
 from . import _inputs
@@ -48,6 +49,8 @@ def continuous(
     max_seconds: float | None = 300.0,
     memory: int | str = "4GiB",
     progress: bool | Report = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> ContinuousResult:
     """Moves a measure μ to a measure ν, both known by what can be drawn from them, at the least cost plus λ times a divergence.
 
@@ -107,6 +110,11 @@ def continuous(
         Memory budget, in bytes or as text.
     progress : bool or callable, default False
         A progress bar by tqdm, or a function called with phase, fraction, samples, error and error aimed at.
+    checkpoint : path, optional
+        File for the state of the run, written now and then and at its end, always whole.
+    resume : path, optional
+        Go on from such a file; problem and settings must be the same, but for `max_seconds`, and the result has the bits of an
+        uninterrupted run.
 
     Returns
     -------
@@ -125,6 +133,8 @@ def continuous(
     -----
     ConvergenceWarning
         If the tolerance was not reached within the budget.
+    RuntimeWarning
+        If the checkpoint could be written at first and not in the end.
 
     Notes
     -----
@@ -166,8 +176,15 @@ def continuous(
         **_budget(tolerance, max_samples, seed, max_seconds, seen),
     }
     with reporting(progress) as report:
-        ended = problem.solve(json.dumps(settings), report)
-    return _concluded(ended, cost)
+        solution, stopped, outdated = problem.solve(
+            json.dumps(settings),
+            report,
+            None if checkpoint is None else path("checkpoint", checkpoint),
+            None if resume is None else path("resume", resume),
+        )
+    if outdated is not None:
+        warn(f"the checkpoint is an old one: {outdated}", RuntimeWarning)
+    return _concluded((solution, stopped), cost)
 
 
 def certify(

@@ -7,7 +7,8 @@ use burn;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Tensor, activation};
-use fenchel::Result;
+use fenchel::{Error, Result};
+use std::str::FromStr;
 
 /// What follows each hidden layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +41,24 @@ impl Activation {
             Activation::Softplus => "softplus",
             Activation::Tanh => "tanh",
         }
+    }
+}
+
+/// From its name.
+///
+/// ```
+/// use fenchel_neural::network::Activation;
+///
+/// assert_eq!("tanh".parse::<Activation>()?, Activation::Tanh);
+/// assert!("tan".parse::<Activation>().unwrap_err().to_string().contains("did you mean 'tanh'"));
+/// # Ok::<(), fenchel::Error>(())
+/// ```
+impl FromStr for Activation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|activation| activation.name() == text.trim());
+        found.ok_or_else(|| Error::unknown("activation", text, Self::ALL.map(Activation::name)))
     }
 }
 
@@ -81,7 +100,7 @@ impl Mlp {
     /// One that is described like this, with so many parameters; none if no perceptron is.
     pub(crate) fn described(text: &str, parameters: usize) -> Option<Self> {
         let (sizes, activation) = text.strip_prefix("perceptron ")?.split_once(", ")?;
-        let activation = Activation::ALL.into_iter().find(|a| a.name() == activation)?;
+        let activation = activation.parse().ok()?;
         let sizes = sizes.split('-').map(|units| units.parse().ok()).collect::<Option<Vec<usize>>>()?;
         let count = sizes
             .windows(2)

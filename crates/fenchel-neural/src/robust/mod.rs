@@ -42,12 +42,14 @@ mod settings;
 mod training;
 mod transport;
 mod trial;
+mod units;
 mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use examples::Examples;
 pub use settings::{Settings, Watch};
 pub use transport::{Moved, Transport};
+pub use units::Units;
 
 use crate::network::{Network, place};
 use fenchel::optim::{Observer, Status};
@@ -128,6 +130,25 @@ pub struct Trained<N> {
     pub history: Vec<Epoch>,
     /// Seconds.
     pub seconds: f64,
+}
+
+impl<N> Trained<N> {
+    /// The same with something else in place of the network.
+    pub fn map<M>(self, of: impl FnOnce(N) -> M) -> Trained<M> {
+        Trained {
+            network: of(self.network),
+            status: self.status,
+            epoch: self.epoch,
+            objective: self.objective,
+            threshold: self.threshold,
+            step: self.step,
+            rho: self.rho,
+            steps: self.steps,
+            overflows: self.overflows,
+            history: self.history,
+            seconds: self.seconds,
+        }
+    }
 }
 
 impl<'a> Robust<'a> {

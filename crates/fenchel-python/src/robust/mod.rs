@@ -1,7 +1,10 @@
 //! Robust learning: risks of losses, linear models, strengths chosen on held-out rows.
 
+mod networks;
 mod problem;
 mod settings;
+
+pub use networks::{network_losses, network_scores, network_train};
 
 use crate::arrays::Floating;
 use crate::errors::OrRaise;

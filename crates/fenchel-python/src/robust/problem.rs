@@ -252,7 +252,7 @@ fn perturbation(price: f64, examples: &Examples, settings: &Settings) -> Result<
 }
 
 /// Features, labels, weights and rows as scikit-learn calls them.
-fn renamed(error: Error) -> Error {
+pub fn renamed(error: Error) -> Error {
     let name = |what: String| match what.as_str() {
         "features" => "X".to_owned(),
         "labels" => "y".to_owned(),

@@ -7,10 +7,10 @@ use super::{concluded, in_our_words, json, parsed, read_back};
 use crate::arrays::Floating;
 use crate::callback::{Callback, Failure};
 use crate::errors::{OrRaise, raised};
-use crate::observer::watched;
+use crate::observer::{outdated, read_checkpoint, watched, watched_and_kept};
 use fenchel::optim::{Flow, Observer, Progress, Status};
-use fenchel::transport::Lambda;
-use fenchel::transport::continuous::{self, Kernel, Potential, Settings};
+use fenchel::transport::continuous::{self, Checkpoint, Kernel, Potential, Settings};
+use fenchel::transport::{CheckpointFile, Lambda};
 use fenchel::{Error, divergence};
 use numpy::PyArray2;
 use numpy::ndarray::ArrayView2;
@@ -63,18 +63,29 @@ impl Continuous {
         })
     }
 
-    /// `(solution, exception that ended the solve early or None)`.
+    /// `(solution, exception that ended the solve early or None, why the checkpoint is an old one or None)`.
     fn solve(
         &self,
         py: Python<'_>,
         settings: &str,
         progress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<(ContinuousSolution, Option<PyErr>)> {
+        checkpoint: Option<PathBuf>,
+        resume: Option<PathBuf>,
+    ) -> PyResult<(ContinuousSolution, Option<PyErr>, Option<String>)> {
         let settings: Settings = parsed(py, settings)?;
-        let ended = watched(py, progress, |observer| {
-            self.problem.solve(&settings, &mut Attentive { observer, failures: &self.failures })
+        let state = resume.as_deref().map(|path| read_checkpoint(path, Checkpoint::from_bytes));
+        let state = state.transpose().or_raise(py)?;
+        let file = checkpoint.map(|path| CheckpointFile::headed(path, Checkpoint::MARK, Vec::new()));
+        let mut file = file.transpose().or_raise(py)?;
+        let ended = watched_and_kept(py, progress, file.as_mut(), |observer| {
+            let observer = &mut Attentive { observer, failures: &self.failures };
+            match &state {
+                Some(state) => self.problem.resume(&settings, state, observer),
+                None => self.problem.solve(&settings, observer),
+            }
         })?;
-        self.solution(py, &self.failures, vec![self.cost.clone()], ended)
+        let (solution, stopped) = self.solution(py, &self.failures, vec![self.cost.clone()], ended)?;
+        Ok((solution, stopped, outdated(file)))
     }
 
     /// The same for v, a function of points.
@@ -128,6 +139,13 @@ impl Observer for Attentive<'_> {
     fn progress(&mut self, progress: &Progress<'_>) -> Flow {
         let flow = self.observer.progress(progress);
         if self.failures.iter().any(Failure::is_set) { Flow::Stop } else { flow }
+    }
+
+    fn resumable(&mut self, save: &mut dyn FnMut() -> Vec<u8>) {
+        // What a function that has failed was to compute is no state to go on from.
+        if !self.failures.iter().any(Failure::is_set) {
+            self.observer.resumable(save);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub use source::Source;
 
 use crate::callback::{Failure, first};
 use crate::errors::{OrRaise, raised};
-use crate::observer::watched_and_kept;
+use crate::observer::{outdated, read_checkpoint, watched_and_kept};
 use fenchel::Error;
 use fenchel::divergence;
 use fenchel::optim::Memory;
@@ -24,7 +24,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A budget such as `4GiB` in bytes.
@@ -86,7 +86,8 @@ impl Transport {
         resume: Option<PathBuf>,
     ) -> PyResult<(Solution, Option<PyErr>, Option<String>)> {
         let settings: Settings = parsed(py, settings)?;
-        let state = resume.as_deref().map(read_checkpoint).transpose().or_raise(py)?;
+        let state = resume.as_deref().map(|path| read_checkpoint(path, Checkpoint::from_bytes));
+        let state = state.transpose().or_raise(py)?;
         let mut file = checkpoint.map(CheckpointFile::new).transpose().or_raise(py)?;
         let ended = watched_and_kept(py, progress, file.as_mut(), |observer| match &state {
             Some(state) => self.problem.resume(&settings, state, observer),
@@ -96,8 +97,7 @@ impl Transport {
         let plan = self.problem.plan(&solution).or_raise(py)?;
         let [_, failure] = self.failures.clone();
         let plan = Plan { plan: Arc::new(plan), failure, own_cost: self.own_cost };
-        let outdated = file.and_then(|file| file.outdated().map(ToString::to_string));
-        Ok((Solution { solution, plan }, stopped, outdated))
+        Ok((Solution { solution, plan }, stopped, outdated(file)))
     }
 }
 
@@ -129,11 +129,6 @@ fn in_our_words(error: Error) -> Error {
         }
         error => error,
     }
-}
-
-fn read_checkpoint(path: &Path) -> fenchel::Result<Checkpoint> {
-    let bytes = std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
-    Checkpoint::from_bytes(path, &bytes)
 }
 
 /// A solved problem.
