@@ -222,12 +222,11 @@ fn run(lab: &Lab) -> Result<Findings> {
         let best =
             (0..each).filter(|i| of[*i].is_finite()).min_by(|a, b| of[*a].total_cmp(&of[*b])).unwrap_or(0);
         let case = cases[m * each + best];
-        let mut runs =
-            lab.each("runs", repeats, |r| reference.walk(lab, case, (tries + r) as u64, &times))?;
+        let runs = lab.each("runs", repeats, |r| reference.walk(lab, case, (tries + r) as u64, &times))?;
         let ascent = runs[repeats - 1].1.clone();
         found.push(Found {
             case,
-            runs: runs.drain(..).map(|(gaps, _)| gaps).collect(),
+            runs: runs.into_iter().map(|(gaps, _)| gaps).collect(),
             ascent,
             overflown: of.iter().filter(|gap| gap.is_nan()).count(),
             worse: of.iter().filter(|gap| **gap > 2.0 * start).count(),
