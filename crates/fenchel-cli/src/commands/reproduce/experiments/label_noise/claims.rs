@@ -12,6 +12,9 @@ const PLACE: &str = "Figure 3 (version 2)";
 const DRAWN: &str = "Claims are judged on real images; these are drawn shapes, to see whether it runs. --data FOLDER takes images in \
                      the format of MNIST.";
 
+/// And why not where nothing has begun to fall.
+const RISING: &str = "The accuracy on the test is highest after the last pass: runs are too short to show whether it falls later.";
+
 /// Whether `a` is below `b` by more than two standard errors.
 fn below(a: Estimate, b: Estimate) -> bool {
     // Failures have no error.
@@ -91,6 +94,7 @@ fn noise_is_fitted(results: &Results<'_>) -> Claim {
         noisy.value > 2.0 * noisy.error && clean.value < -2.0 * clean.error,
     )
     .because("In so many passes over so few images the two do not part like that.")
+    .unless(from == results.plan.epochs as usize, RISING)
 }
 
 fn both_rise(results: &Results<'_>) -> Claim {
@@ -131,7 +135,7 @@ fn robust_is_better(results: &Results<'_>) -> Claim {
         words.join("; "),
         [Approach::Exponentials, Approach::Safe].iter().all(|a| clean(*a).value.is_finite() && below(worst, clean(*a))),
     )
-    .because("ERM, at its best step, ends as high as one of them or higher.")
+    .because("ERM, at its best step, does not end clearly below both.")
 }
 
 fn converges_faster(results: &Results<'_>) -> Claim {
@@ -151,7 +155,7 @@ fn converges_faster(results: &Results<'_>) -> Claim {
         ),
         2 * lower >= epochs && below(at(safe, epochs), at(other, epochs)),
     )
-    .because("At the steps of this grid at which it does not overflow, the baseline comes as far in as many passes.")
+    .because("At its best step of this grid the baseline is not behind by so much.")
 }
 
 fn smaller_steps(results: &Results<'_>) -> Claim {
@@ -237,6 +241,6 @@ fn larger_batches(results: &Results<'_>) -> Claim {
         words.join("\n"),
         holds,
     )
-    .because("Averages over a batch tame the exponentials as well: at its best step the baseline comes as far.")
+    .because("At its best step of this grid the baseline ends as low or lower: e^ℓ̂ is several times 1 at first, which lengthens its steps, and averages over a batch keep it from overflowing.")
     .ours()
 }

@@ -55,18 +55,18 @@ fn plan(lab: &Lab) -> Plan {
     let quick = Plan {
         images: [100, 200, 500],
         batches: &[1, 10],
-        steps: &[1e-3, 1e-2],
+        steps: &[1e-3, 1e-2, 1e-1],
         first: 1,
         runs: [3, 2],
         epochs: 6,
     };
     let full = Plan {
-        images: [1000, 1000, 2000],
+        images: [1000, 500, 1000],
         batches: &[1, 10, 100],
-        steps: &[1e-4, 1e-3, 1e-2],
-        first: 2,
-        runs: [10, 5],
-        epochs: 10,
+        steps: &[1e-4, 1e-3, 1e-2, 1e-1],
+        first: 1,
+        runs: [10, 3],
+        epochs: 8,
     };
     match lab.effort() {
         Effort::Full if lab.folders().is_none() => quick,

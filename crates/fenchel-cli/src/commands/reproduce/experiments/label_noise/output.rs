@@ -175,7 +175,7 @@ pub fn pictures(findings: &mut Findings, results: &Results<'_>) {
         }
         figure.add(panel);
     }
-    let mut panel = Panel::new("Loss on the images learnt from", passes(), Axis::log("F(θ)"));
+    let mut panel = Panel::new("Loss on the images learnt from", passes(), Axis::linear("F(θ)"));
     for approach in [Approach::Exponentials, Approach::Safe] {
         let tuned = results.single(approach);
         panel.add(course(results, tuned, |p| p.objective, approach.words(), colour(approach)));
@@ -211,7 +211,7 @@ pub fn pictures(findings: &mut Findings, results: &Results<'_>) {
             "Figure 3: batches of 1, each method at its best step; means over the runs that did not fail, with bands of one standard \
              deviation. Unbroken: clean test; dashed: validation with noise.",
             "Three panels over passes: accuracies of empirical risk minimisation on test and validation, those of the two robust \
-             approaches, and the loss that these two minimise, on a logarithmic axis.",
+             approaches, and the loss that these two minimise.",
             figure,
         ),
         (
