@@ -155,7 +155,7 @@ struct Case {
 /// What came of a method: its best case, and runs of that.
 struct Found {
     case: Case,
-    /// runs[r][i] is the gap of run r at time i.
+    /// The gaps of each run, one a time.
     runs: Vec<Vec<f64>>,
     /// The last run's potential.
     ascent: KernelAscent,
