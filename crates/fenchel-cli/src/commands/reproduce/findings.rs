@@ -1,6 +1,6 @@
 //! What an experiment finds: claims with their verdicts, pictures, tables of numbers.
 
-use crate::picture::Drawing;
+use crate::picture::{Chart, Drawing};
 use crate::report;
 
 /// What became of a claim.
@@ -212,6 +212,18 @@ pub struct Findings {
     pub pictures: Vec<Picture>,
     /// The numbers.
     pub tables: Vec<Table>,
+}
+
+impl Findings {
+    /// Adds charts: name, caption, what they show for those who do not see it.
+    pub fn draw<'a>(&mut self, charts: impl IntoIterator<Item = (&'static str, &'a str, &'a str, Chart)>) {
+        self.pictures.extend(charts.into_iter().map(|(name, caption, alt, chart)| Picture {
+            name,
+            caption: caption.into(),
+            alt: alt.into(),
+            drawing: chart.draw(),
+        }));
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Results;
 use super::claims::in_words;
 use super::training::{Approach, Pass, Trial, Tuned, power};
-use crate::commands::reproduce::findings::{Cell, Findings, Picture, Table};
+use crate::commands::reproduce::findings::{Cell, Findings, Table};
 use crate::commands::reproduce::statistics::Estimate;
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 
@@ -229,14 +229,7 @@ pub fn pictures(findings: &mut Findings, results: &Results<'_>) {
             steps,
         ),
     ];
-    for (name, caption, alt, chart) in drawn {
-        findings.pictures.push(Picture {
-            name,
-            caption: caption.into(),
-            alt: alt.into(),
-            drawing: chart.draw(),
-        });
-    }
+    findings.draw(drawn);
 }
 
 /// In front of what a line shows.

@@ -3,7 +3,7 @@
 use super::Results;
 use super::claims::in_words;
 use super::training::{Alpha, Approach, RHOS, Tuned, power};
-use crate::commands::reproduce::findings::{Cell, Findings, Picture, Table};
+use crate::commands::reproduce::findings::{Cell, Findings, Table};
 use crate::picture::{Axis, Chart, LINES, Panel, Series, Style};
 
 /// The baseline, and safe KL with α from 0: what the paper's table has.
@@ -280,12 +280,5 @@ pub fn pictures(findings: &mut Findings, results: &Results<'_>) {
             starts,
         ),
     ];
-    for (name, caption, alt, chart) in drawn {
-        findings.pictures.push(Picture {
-            name,
-            caption: caption.into(),
-            alt: alt.into(),
-            drawing: chart.draw(),
-        });
-    }
+    findings.draw(drawn);
 }
