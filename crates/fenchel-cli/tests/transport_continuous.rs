@@ -154,7 +154,7 @@ fn networks() {
     let bias = &result["training"]["bias"];
     assert!(number(&bias["upper"]) > 0.0 && number(&bias["lower_value"]) <= d, "{bias}");
     let part =
-        transport(&place, &format!("{problem} --out part --checkpoint run.ckpt --max-time 0.8 --json"));
+        transport(&place, &format!("{problem} --out part --checkpoint run.ckpt --max-time 0.2 --json"));
     assert_eq!(part.json()["status"], "max_time", "{part:?}");
     assert!(transport(&place, "--resume run.ckpt --max-time 300 --out part --threads 1").code <= 1);
     let bytes = |file: &str| std::fs::read(place.path().join(file)).unwrap();
