@@ -46,8 +46,13 @@ impl Directory {
     /// Removes a picture that is there from earlier: it would be taken for one of this result.
     pub fn remove_picture(&self, name: &str) {
         for extension in ["svg", "png"] {
-            let _ = std::fs::remove_file(self.join(&format!("{name}.{extension}")));
+            self.remove(&format!("{name}.{extension}"));
         }
+    }
+
+    /// Removes a file that is there from earlier, likewise.
+    pub fn remove(&self, name: &str) {
+        let _ = std::fs::remove_file(self.join(name));
     }
 }
 

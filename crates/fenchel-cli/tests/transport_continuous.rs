@@ -41,7 +41,8 @@ fn two_names() {
     }
     // A solve of the other kind leaves nothing that could be taken for its own.
     assert_eq!(transport(&place, "--target after.csv --weights size --tolerance 0.05").code, 0);
-    assert!(!place.exists("fenchel-out/coupling.svg") && place.exists("fenchel-out/plan.json"));
+    let there = |name: &str| place.exists(&format!("fenchel-out/{name}"));
+    assert!(!there("coupling.svg") && !there("coupling.json") && there("plan.json"));
 }
 
 #[test]
@@ -182,6 +183,10 @@ fn networks() {
         "--source gaussian:1 --target uniform:1 --lambda 0.02 --potential network --objective dual --step 1000 \
          --steps 300 --json --no-pictures --out lost",
     );
+    let left = |out: &str| place.list(out).iter().filter(|name| name.ends_with(".network")).count();
+    assert_eq!(left("part"), 2);
+    assert!(transport(&place, "--target uniform:1 --no-pictures --out part").code <= 1);
+    assert_eq!(left("part"), 0, "networks of an earlier run are gone");
     let training = &lost.json()["training"];
     assert_eq!(
         (&training["status"], &training["step_size"]),

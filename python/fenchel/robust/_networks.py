@@ -10,6 +10,23 @@ from ._training import Convolutions, NetworkClasses, NetworkNumbers, Perceptron
 
 __all__ = ["RobustCNNClassifier", "RobustCNNRegressor", "RobustMLPClassifier", "RobustMLPRegressor"]
 
+_OBJECTIVE = """
+    ::
+
+        min over θ, α of  mean over i of  α + λ f*((ℓ_i(θ) − α)/λ)
+
+    which is the smooth maximum of the losses of all rows, by stochastic gradients: those of batches are unbiased. `method` and
+    `rho` say which, `step` need not be given. The objective that is reported is exact. It need not be the least: networks have
+    no certificate.
+"""
+
+_NOTES = """
+    Features and parameters are float32, everything about losses float64. The same seed gives the same bits for any number of threads.
+    All rows count alike: there are no sample weights.
+
+    "Improved Stochastic Optimization of LogSumExp", 2025. Moves: Wang, Shen, Zavlanos and Johansson, 2024.
+"""
+
 _RISK = """
     divergence : Divergence or str, default "kl"
         What keeps the worst case near the rows at hand (see :mod:`fenchel.divergences`), or ``"mean"`` for ordinary training.
@@ -127,6 +144,8 @@ _ATTRIBUTES = """
 """
 
 _DOCUMENTED = {
+    "objective": _OBJECTIVE,
+    "notes": _NOTES,
     "risk": _RISK,
     "regression": _REGRESSION,
     "classification": _CLASSIFICATION,
@@ -153,13 +172,7 @@ def _documented(cls: _Class) -> _Class:
 class RobustMLPRegressor(NetworkNumbers, Perceptron):
     """A perceptron for regression, trained for the worst case over the weights of the rows.
 
-    ::
-
-        min over θ, α of  mean over i of  α + λ f*((ℓ_i(θ) − α)/λ)
-
-    which is the smooth maximum of the losses of all rows, by stochastic gradients: those of batches are unbiased. `method` and
-    `rho` say which, `step` need not be given. The objective that is reported is exact. It need not be the least: networks have
-    no certificate.
+    [objective]
 
     Parameters
     ----------
@@ -181,10 +194,7 @@ class RobustMLPRegressor(NetworkNumbers, Perceptron):
 
     Notes
     -----
-    Features and parameters are float32, everything about losses float64. The same seed gives the same bits for any number of threads.
-    All rows count alike: there are no sample weights.
-
-    "Improved Stochastic Optimization of LogSumExp", 2025. Moves: Wang, Shen, Zavlanos and Johansson, 2024.
+    [notes]
 
     Examples
     --------
@@ -237,13 +247,7 @@ class RobustMLPRegressor(NetworkNumbers, Perceptron):
 class RobustMLPClassifier(NetworkClasses, Perceptron):
     """A perceptron for classification, trained for the worst case over the weights of the rows.
 
-    ::
-
-        min over θ, α of  mean over i of  α + λ f*((ℓ_i(θ) − α)/λ)
-
-    which is the smooth maximum of the losses of all rows, by stochastic gradients: those of batches are unbiased. `method` and
-    `rho` say which, `step` need not be given. The objective that is reported is exact. It need not be the least: networks have
-    no certificate.
+    [objective]
 
     Parameters
     ----------
@@ -267,10 +271,7 @@ class RobustMLPClassifier(NetworkClasses, Perceptron):
 
     Notes
     -----
-    Features and parameters are float32, everything about losses float64. The same seed gives the same bits for any number of threads.
-    All rows count alike: there are no sample weights.
-
-    "Improved Stochastic Optimization of LogSumExp", 2025. Moves: Wang, Shen, Zavlanos and Johansson, 2024.
+    [notes]
 
     Examples
     --------
@@ -323,13 +324,7 @@ class RobustCNNRegressor(NetworkNumbers, Convolutions):
 
     Two convolutions of 3 × 3 with 32 and 64 channels, each with ReLU and the largest of 2 × 2, and a hidden layer of 128 units.
 
-    ::
-
-        min over θ, α of  mean over i of  α + λ f*((ℓ_i(θ) − α)/λ)
-
-    which is the smooth maximum of the losses of all rows, by stochastic gradients: those of batches are unbiased. `method` and
-    `rho` say which, `step` need not be given. The objective that is reported is exact. It need not be the least: networks have
-    no certificate.
+    [objective]
 
     Parameters
     ----------
@@ -348,10 +343,7 @@ class RobustCNNRegressor(NetworkNumbers, Convolutions):
 
     Notes
     -----
-    Features and parameters are float32, everything about losses float64. The same seed gives the same bits for any number of threads.
-    All rows count alike: there are no sample weights.
-
-    "Improved Stochastic Optimization of LogSumExp", 2025. Moves: Wang, Shen, Zavlanos and Johansson, 2024.
+    [notes]
 
     Examples
     --------
@@ -402,13 +394,7 @@ class RobustCNNClassifier(NetworkClasses, Convolutions):
 
     Two convolutions of 3 × 3 with 32 and 64 channels, each with ReLU and the largest of 2 × 2, and a hidden layer of 128 units.
 
-    ::
-
-        min over θ, α of  mean over i of  α + λ f*((ℓ_i(θ) − α)/λ)
-
-    which is the smooth maximum of the losses of all rows, by stochastic gradients: those of batches are unbiased. `method` and
-    `rho` say which, `step` need not be given. The objective that is reported is exact. It need not be the least: networks have
-    no certificate.
+    [objective]
 
     Parameters
     ----------
@@ -429,10 +415,7 @@ class RobustCNNClassifier(NetworkClasses, Convolutions):
 
     Notes
     -----
-    Features and parameters are float32, everything about losses float64. The same seed gives the same bits for any number of threads.
-    All rows count alike: there are no sample weights.
-
-    "Improved Stochastic Optimization of LogSumExp", 2025. Moves: Wang, Shen, Zavlanos and Johansson, 2024.
+    [notes]
 
     Examples
     --------

@@ -201,27 +201,20 @@ pub fn network_scores<'py>(
     x: PyReadonlyArray2<'py, f32>,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let (given, x) = (given.as_array().to_vec(), x.as_array());
-    let stop = AtomicBool::new(false);
-    let ended = long(
-        py,
-        &stop,
-        |_| Ok(()),
-        || {
-            let network = make.network(0, Some(&given))?;
-            let mut all = Vec::with_capacity(x.nrows() * make.outputs);
-            for features in blocks(x) {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                all.extend(match &network {
-                    Made::Mlp(network) => scores(network, &features),
-                    Made::Cnn(network) => scores(&**network, &features),
-                }?);
+    let all = until_stopped(py, |stop| {
+        let network = make.network(0, Some(&given))?;
+        let mut all = Vec::with_capacity(x.nrows() * make.outputs);
+        for features in blocks(x) {
+            if stop.load(Ordering::Relaxed) {
+                break;
             }
-            Ok(all)
-        },
-    )?;
-    let all = whole(py, ended)?;
+            all.extend(match &network {
+                Made::Mlp(network) => scores(network, &features),
+                Made::Cnn(network) => scores(&**network, &features),
+            }?);
+        }
+        Ok(all)
+    })?;
     shaped(py, x.nrows(), make.outputs, all)
 }
 
@@ -236,31 +229,24 @@ pub fn network_losses<'py>(
     given: PyReadonlyArray1<'py, f32>,
 ) -> PyResult<(Bound<'py, PyArray1<f64>>, Option<Bound<'py, PyArray2<f32>>>)> {
     let (given, x, y) = (given.as_array().to_vec(), rows.0.as_array(), rows.1.as_array().to_vec());
-    let stop = AtomicBool::new(false);
-    let ended = long(
-        py,
-        &stop,
-        |_| Ok(()),
-        || {
-            let network = make.network(0, Some(&given))?;
-            let (mut losses, mut moved) = (Vec::with_capacity(y.len()), Vec::new());
-            for (features, labels) in blocks(x).zip(y.chunks(ROWS)) {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                let part = Examples::new(make.inputs, features, labels.to_vec())?;
-                let robust = training.robust(&part, training.loss(make.outputs, &[&part])?)?;
-                let found = match &network {
-                    Made::Mlp(network) => evaluated(&robust, network, training.move_price.is_some()),
-                    Made::Cnn(network) => evaluated(&robust, &**network, training.move_price.is_some()),
-                }?;
-                losses.extend(found.0);
-                moved.extend(found.1);
+    let (losses, moved) = until_stopped(py, |stop| {
+        let network = make.network(0, Some(&given))?;
+        let (mut losses, mut moved) = (Vec::with_capacity(y.len()), Vec::new());
+        for (features, labels) in blocks(x).zip(y.chunks(ROWS)) {
+            if stop.load(Ordering::Relaxed) {
+                break;
             }
-            Ok((losses, moved))
-        },
-    )?;
-    let (losses, moved) = whole(py, ended)?;
+            let part = Examples::new(make.inputs, features, labels.to_vec())?;
+            let robust = training.robust(&part, training.loss(make.outputs, &[&part])?)?;
+            let found = match &network {
+                Made::Mlp(network) => evaluated(&robust, network, training.move_price.is_some()),
+                Made::Cnn(network) => evaluated(&robust, &**network, training.move_price.is_some()),
+            }?;
+            losses.extend(found.0);
+            moved.extend(found.1);
+        }
+        Ok((losses, moved))
+    })?;
     let moved = match training.move_price {
         Some(_) => Some(shaped(py, x.nrows(), make.inputs, moved)?),
         None => None,
@@ -289,11 +275,12 @@ fn blocks(x: ArrayView2<'_, f32>) -> impl Iterator<Item = Vec<f32>> {
     })
 }
 
-/// All of it, or why it ended before.
-fn whole<T>(py: Python<'_>, ended: (Result<T>, Option<PyErr>)) -> PyResult<T> {
-    match ended.1 {
-        Some(stopped) => Err(stopped),
-        None => ended.0.map_err(in_our_words).or_raise(py),
+/// Work that looks at whether it is to stop: all of it, or why it ended before.
+fn until_stopped<T: Send>(py: Python<'_>, work: impl FnOnce(&AtomicBool) -> Result<T> + Send) -> PyResult<T> {
+    let stop = AtomicBool::new(false);
+    match long(py, &stop, |_| Ok(()), || work(&stop))? {
+        (_, Some(stopped)) => Err(stopped),
+        (ended, None) => ended.map_err(in_our_words).or_raise(py),
     }
 }
 

@@ -15,7 +15,16 @@ use crate::progress::Display;
 use crate::results::Directory;
 use clap::Parser;
 use fenchel::transport::Checkpoint;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Files of either kind of transport.
+const OWN: [&str; 4] = ["plan.json", "coupling.json", "u.network", "v.network"];
+
+/// Removes those of an earlier run that this one, which has written `files`, has none of.
+fn remove_others(directory: &Directory, files: &[PathBuf]) {
+    let absent = OWN.iter().filter(|name| !files.contains(&directory.join(name)));
+    absent.for_each(|name| directory.remove(name));
+}
 
 /// The options alone, to be parsed again together with those of an earlier run.
 #[derive(clap::Parser)]

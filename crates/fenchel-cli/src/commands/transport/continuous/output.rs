@@ -55,6 +55,7 @@ pub fn write(directory: &Directory, report: &mut Report<'_>, args: &Args) -> Res
     for (name, drawing) in drawings {
         report.files.extend(directory.draw(name, &drawing)?);
     }
+    super::super::remove_others(directory, &report.files);
     // Listed before it is there, so that what it says includes itself.
     report.files.insert(0, directory.join("result.json"));
     directory.put("result.json", report.json()?.as_bytes())?;
